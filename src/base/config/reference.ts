@@ -1,0 +1,37 @@
+/** The configuration reference and the sample file, computed from the declarations. */
+import { environmentName, optionName, type Section } from './options.ts'
+
+const shown = (value: unknown): string => (Array.isArray(value) ? value.join(',') : String(value))
+
+const rows = ({ name, options }: Section) =>
+  Object.entries(options).map(([key, option]) => ({
+    name: optionName(key, option),
+    type: option.type,
+    default: option.secret ? '' : shown(option.default),
+    env: environmentName(name, optionName(key, option)),
+    doc: option.doc,
+  }))
+
+/** Markdown: a heading a section, a table row an option. */
+export function configReference(sections: readonly Section[]): string {
+  const parts = sections.map((section) =>
+    [
+      `## [${section.name}]\n`,
+      '| option | type | default | environment | meaning |',
+      '| --- | --- | --- | --- | --- |',
+      ...rows(section).map(
+        (row) =>
+          `| \`${row.name}\` | ${row.type.replaceAll('|', '\\|')} | ${row.default === '' ? '' : `\`${row.default}\``} | \`${row.env}\` | ${row.doc} |`,
+      ),
+    ].join('\n'),
+  )
+  return `${parts.join('\n\n')}\n`
+}
+
+/** An INI file with every option commented out at its default. */
+export function sampleConfig(sections: readonly Section[]): string {
+  const parts = sections.map((section) =>
+    [`[${section.name}]`, ...rows(section).map((row) => `# ${row.doc}\n#${row.name} = ${row.default}\n`)].join('\n'),
+  )
+  return `${parts.join('\n')}\n`
+}

@@ -1,0 +1,37 @@
+/**
+ * Numbered, forward-only migrations, each in one transaction. `PRAGMA user_version` holds the number of the last one
+ * applied; a file with a higher number than the newest known comes from a newer minicloud and is refused.
+ */
+import type BetterSqlite3 from 'better-sqlite3'
+import { listAssets, readAsset } from '../assets.ts'
+import { CloudError } from '../errors.ts'
+
+type Migration = { version: number; name: string; sql: string }
+
+/** `migrations/0001_initial.sql` and so on, in order. */
+export function migrations(): Migration[] {
+  return listAssets('migrations/')
+    .filter((name) => name.endsWith('.sql'))
+    .map((name) => ({ version: Number.parseInt(name.slice('migrations/'.length), 10), name, sql: readAsset(name).toString('utf8') }))
+}
+
+export const schemaVersion = (sqlite: BetterSqlite3.Database): number => sqlite.pragma('user_version', { simple: true }) as number
+
+/** @throws {CloudError} `invalid` when the file is newer than this program. */
+export function migrate(sqlite: BetterSqlite3.Database): void {
+  const current = schemaVersion(sqlite)
+  const known = migrations()
+  const newest = known.at(-1)?.version ?? 0
+  if (current > newest) {
+    throw new CloudError(
+      'invalid',
+      `The database has schema version ${current}, this minicloud knows up to ${newest}: start a newer minicloud.`,
+    )
+  }
+  for (const { version, sql } of known.filter((migration) => migration.version > current)) {
+    sqlite.transaction(() => {
+      sqlite.exec(sql)
+      sqlite.pragma(`user_version = ${version}`)
+    })()
+  }
+}

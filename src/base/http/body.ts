@@ -1,0 +1,40 @@
+/** Request bodies: bounded, and parsed once. */
+import { CloudError, invalid } from '../errors.ts'
+
+const tooLarge = () => new CloudError('too-large', 'Request is too large.')
+
+/** @throws {CloudError} `too-large` beyond `limit` bytes, whatever the declared length said. */
+export async function readText(request: Request, limit: number): Promise<string> {
+  const declared = request.headers.get('content-length')
+  if (declared !== null) {
+    if (Number(declared) > limit) throw tooLarge()
+    return await request.text()
+  }
+  if (!request.body) return ''
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body) {
+    size += chunk.byteLength
+    if (size > limit) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const isJson = (contentType: string): boolean => /^application\/([\w.+-]+\+)?json\b/i.test(contentType)
+
+/** @throws {CloudError} `unsupported-media` for a media type that is neither JSON nor, as OpenStack has it, plain text or none. */
+export function checkMediaType(contentType: string | null): void {
+  if (contentType === null || contentType === '' || isJson(contentType) || /^text\/plain\b/i.test(contentType)) return
+  throw new CloudError('unsupported-media', `Unsupported Content-Type: ${contentType.slice(0, 80)}`)
+}
+
+/** @throws {CloudError} `invalid` for what is no JSON. */
+export function parseJson(text: string): unknown {
+  if (text === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw invalid('Malformed request body', { cause: error })
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * One request's way: mount → token → operation → version → body → policy → handler → answer.
+ *
+ * The order of checks is OpenStack's, since a client that makes two mistakes is told the same one first: size, token,
+ * route, version, media type, shape, project in the path, window, schema; then the handler's own.
+ */
+import { randomUUID } from 'node:crypto'
+import { CloudError, invalid, messageOf, notFound } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import { checkMediaType, parseJson, readText } from './body.ts'
+import type { Principal, RequestContext } from './context.ts'
+import { type Fault, statusOf, titleOf } from './faults.ts'
+import { type Negotiated, negotiator } from './microversion.ts'
+import { type AnyOperation, ByteStream, type Incoming, type Method, Reply } from './operation.ts'
+import type { PolicyEngine, Target } from './policy.ts'
+import { Router, type Windowed } from './router.ts'
+import type { Mount, Service } from './service.ts'
+
+/** @throws {CloudError} `unauthenticated` for a token that is not, or no longer, good. */
+export type Authenticate = (token: string) => Principal | Promise<Principal>
+
+export type DispatcherOptions = {
+  mounts: readonly Mount[]
+  authenticate: Authenticate
+  policy: PolicyEngine
+  log: Log
+  metrics?: Metrics
+  /** Believe `X-Forwarded-Proto` and `X-Forwarded-Host`: only behind a proxy that sets them. */
+  trustForwarded?: boolean
+  /** An error that the operation doesn't list becomes 500, as in tests; otherwise it is logged as the bug it is. */
+  strict?: boolean
+}
+
+/** What the socket's side knows; absent when requests are made in process. */
+export type Peer = { remoteAddress?: string | undefined }
+
+const defaultBodyLimit = 114_688
+const everywhere = new Set([401, 406, 413, 415, 503])
+const unexpected = 'Unexpected API Error. Please report this, with the request id, to whoever runs this cloud.'
+
+type Compiled = { prefix: string; service: Service; router: Router; negotiate: ReturnType<typeof negotiator> | null }
+
+/** What is known of a request so far, for the answer's headers, the log and the metrics. */
+type Trace = { requestId: string; operationId: string; versionHeaders: Record<string, string>; entry: Windowed | null }
+
+export class Dispatcher {
+  readonly #mounts: Compiled[]
+  readonly #options: DispatcherOptions
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+    this.#mounts = options.mounts
+      .map(({ prefix, service }) => ({
+        prefix,
+        service,
+        router: new Router(service.operations),
+        negotiate: service.microversions ? negotiator(service.microversions) : null,
+      }))
+      .sort((a, b) => b.prefix.length - a.prefix.length)
+    for (const { service } of options.mounts) if (service.policies) options.policy.add(service.policies)
+  }
+
+  async dispatch(request: Request, peer: Peer = {}): Promise<Response> {
+    const startedAt = performance.now()
+    const { origin, path, search } = this.#address(request)
+    const mounted = this.#mounts.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))
+    if (!mounted)
+      return new Response('{"error": {"code": 404, "title": "Not Found", "message": "No service answers here."}}\n', {
+        status: 404,
+        headers: { 'content-type': 'application/json' },
+      })
+    const trace: Trace = { requestId: `req-${randomUUID()}`, operationId: 'none', versionHeaders: {}, entry: null }
+    let response: Response
+    try {
+      response = await this.#answer(mounted, request, { origin, path: path.slice(mounted.prefix.length) || '/', search }, trace, peer)
+    } catch (error) {
+      response = this.#refuse(mounted, error, trace, origin, request.method === 'HEAD')
+    }
+    const seconds = (performance.now() - startedAt) / 1000
+    this.#options.metrics?.requestSeconds.observe(
+      { service: mounted.service.name, operation: trace.operationId, status: response.status },
+      seconds,
+    )
+    this.#options.log[request.method === 'GET' ? 'debug' : 'info'](
+      { request_id: trace.requestId, method: request.method, path, status: response.status, ms: Math.round(seconds * 1e5) / 100 },
+      'request',
+    )
+    return response
+  }
+
+  #address(request: Request): { origin: string; path: string; search: string } {
+    const { url } = request
+    const afterScheme = url.indexOf('://') + 3
+    const pathAt = url.indexOf('/', afterScheme)
+    const origin = pathAt < 0 ? url : url.slice(0, pathAt)
+    const rest = pathAt < 0 ? '/' : url.slice(pathAt)
+    const queryAt = rest.indexOf('?')
+    const path = queryAt < 0 ? rest : rest.slice(0, queryAt)
+    const search = queryAt < 0 ? '' : rest.slice(queryAt + 1).replace(/#.*$/, '')
+    if (!this.#options.trustForwarded) return { origin, path, search }
+    const first = (name: string) => request.headers.get(name)?.split(',')[0]?.trim()
+    const scheme = first('x-forwarded-proto') ?? url.slice(0, afterScheme - 3)
+    const host = first('x-forwarded-host') ?? origin.slice(afterScheme)
+    return { origin: `${scheme}://${host}`, path, search }
+  }
+
+  async #answer(
+    mounted: Compiled,
+    request: Request,
+    at: { origin: string; path: string; search: string },
+    trace: Trace,
+    peer: Peer,
+  ): Promise<Response> {
+    const { service, router, negotiate } = mounted
+    const { path, projectInPath } = service.projectInPath ? splitProject(router, at.path) : { path: at.path, projectInPath: null }
+    const found = router.match(request.method as Method, path)
+    const header = (name: string) => request.headers.get(name) ?? undefined
+
+    const isOpen = found !== null && found !== 'wrong-method' && found.entries.every(({ operation }) => operation.auth === 'none')
+    const principal = isOpen ? null : await this.#principal(header('x-auth-token'))
+    if (found === null) throw new UnknownRoute()
+    if (found === 'wrong-method')
+      throw service.dialect.wrongMethod === 404
+        ? new UnknownRoute()
+        : new CloudError('method-not-allowed', 'The method is not allowed for this resource.')
+    if (found.entries[0]) trace.operationId = found.entries[0].id
+
+    const refused = (headers: Record<string, string>) => {
+      trace.versionHeaders = headers
+    }
+    const negotiated: Negotiated = negotiate && !isOpen ? negotiate(header, refused) : { version: 0, headers: {} }
+    trace.versionHeaders = negotiated.headers
+
+    const stream = found.entries[0]?.operation.stream === true
+    const raw =
+      stream || request.method === 'GET' || request.method === 'HEAD' ? undefined : await this.#body(service, request, found.entries)
+    const entry = this.#choose(found.entries, negotiated.version, raw)
+    trace.operationId = entry.id
+    const { operation } = entry
+
+    if (projectInPath !== null && principal && projectInPath !== principal.projectId) {
+      throw invalid(
+        `Malformed request URL: URL's project_id '${projectInPath.slice(0, 64)}' doesn't match Context's project_id '${principal.projectId}'`,
+      )
+    }
+    if (entry.since > negotiated.version || entry.until < negotiated.version) throw notFound('The resource could not be found.')
+    trace.entry = entry
+
+    const context: RequestContext = {
+      requestId: trace.requestId,
+      globalRequestId: globalRequestId(header('x-openstack-request-id')),
+      principal,
+      version: negotiated.version,
+      origin: at.origin,
+      baseUrl: at.origin + mounted.prefix,
+      projectPrefix: projectInPath === null ? '' : `/${projectInPath}`,
+      remoteAddress: peer.remoteAddress ?? null,
+    }
+    const searchParams = new URLSearchParams(at.search)
+    const query = operation.query ? operation.query(grouped(searchParams), negotiated.version) : undefined
+    const body = operation.body ? operation.body(raw, negotiated.version) : raw
+    const { policy } = this.#options
+    const own: Target = {
+      projectId: principal?.projectId ?? null,
+      userId: principal?.userId ?? null,
+      domainId: principal?.domainId ?? null,
+    }
+    const incoming: Incoming<unknown, unknown> = {
+      context,
+      params: found.params,
+      body,
+      query,
+      search: searchParams,
+      path,
+      header,
+      contentLength: request.headers.has('content-length') ? Number(request.headers.get('content-length')) : null,
+      stream: () => request.body ?? emptyStream(),
+      enforce: (name, target = own) => {
+        if (principal) policy.enforce(name, principal, target)
+      },
+      allows: (name, target = own) => principal !== null && policy.allows(name, principal, target),
+    }
+    if (operation.policy) incoming.enforce(operation.policy, operation.target?.(incoming, service.deps) ?? own)
+    const result = await operation.handle(incoming, service.deps)
+    return this.#respond(service, request.method, operation, result, entry.status(negotiated.version), context, trace)
+  }
+
+  async #principal(token: string | undefined): Promise<Principal> {
+    if (!token) throw new CloudError('unauthenticated', 'The request you have made requires authentication.')
+    return await this.#options.authenticate(token)
+  }
+
+  async #body(service: Service, request: Request, entries: readonly Windowed[]): Promise<unknown> {
+    const limit = entries[0]?.operation.bodyLimit ?? service.bodyLimit ?? defaultBodyLimit
+    const text = await readText(request, limit)
+    if (service.jsonOnly && text !== '') checkMediaType(request.headers.get('content-type'))
+    return parseJson(text)
+  }
+
+  /** Among the operations of one path, the one for this version; among actions, the one that the body's key names. */
+  #choose(entries: readonly Windowed[], at: number, raw: unknown): Windowed {
+    const within = ({ since, until }: Windowed) => since <= at && at <= until
+    if (!entries.some(({ operation }) => operation.action !== undefined)) {
+      return entries.find(within) ?? entries[0]!
+    }
+    const keys = typeof raw === 'object' && raw !== null && !Array.isArray(raw) ? Object.keys(raw) : []
+    if (keys.length !== 1) throw invalid('Malformed request body')
+    const named = entries.filter(({ operation }) => operation.action === keys[0])
+    if (named.length === 0) throw invalid(`There is no such action: ${keys[0]?.slice(0, 64)}`)
+    return named.find(within) ?? named[0]!
+  }
+
+  #respond(
+    service: Service,
+    method: string,
+    operation: AnyOperation,
+    result: unknown,
+    status: number,
+    context: RequestContext,
+    trace: Trace,
+  ): Response {
+    const reply = result instanceof Reply ? result : new Reply({ body: operation.view ? operation.view(result, context) : result })
+    const headers: Record<string, string> = { ...requestIdHeaders(service, trace.requestId), ...trace.versionHeaders, ...reply.headers }
+    const code = reply.status ?? status
+    const { body } = reply
+    if (body === undefined || code === 204 || code === 304) return new Response(null, { status: code, headers })
+    if (body instanceof ByteStream) {
+      if (body.length !== null) headers['content-length'] = String(body.length)
+      headers['content-type'] ??= 'application/octet-stream'
+      return new Response(method === 'HEAD' ? null : ReadableStream.from(body.source), { status: code, headers })
+    }
+    const isBytes = typeof body === 'string' || body instanceof Uint8Array
+    if (!isBytes) headers['content-type'] ??= 'application/json'
+    const payload = isBytes ? (body as string) : JSON.stringify(body)
+    return new Response(method === 'HEAD' ? null : payload, { status: code, headers })
+  }
+
+  #refuse({ service }: Compiled, error: unknown, trace: Trace, origin: string, isHead: boolean): Response {
+    const { log, strict } = this.#options
+    const { dialect } = service
+    const headers: Record<string, string> = { ...requestIdHeaders(service, trace.requestId), ...trace.versionHeaders }
+    if (error instanceof UnknownRoute && dialect.unknownRoute) {
+      return new Response(isHead ? null : dialect.unknownRoute.body, {
+        status: 404,
+        headers: { ...headers, 'content-type': dialect.unknownRoute.contentType },
+      })
+    }
+    let status = error instanceof CloudError ? statusOf(error, dialect) : 500
+    const operation = trace.entry?.operation
+    const isListed = !operation || everywhere.has(status) || operation.errors?.includes(status)
+    if (status === 500)
+      log.error({ request_id: trace.requestId, operation: trace.operationId, err: error }, `unexpected error: ${messageOf(error)}`)
+    else if (!isListed) {
+      log.error(
+        { request_id: trace.requestId, operation: trace.operationId, status, err: error },
+        'the operation does not list this status',
+      )
+      if (strict) status = 500
+    } else if (error instanceof CloudError && error.cause !== undefined)
+      log.warn({ request_id: trace.requestId, operation: trace.operationId, status, err: error }, error.message)
+    const fault: Fault = {
+      status,
+      title: titleOf(status),
+      message: status === 500 ? unexpected : messageOf(error),
+      type: error instanceof CloudError ? error.type : undefined,
+      code: error instanceof CloudError ? error.code : undefined,
+      requestId: trace.requestId,
+    }
+    if (status === 401) headers['www-authenticate'] = `Keystone uri="${origin}/identity"`
+    const body = dialect.render(fault)
+    const isText = typeof body === 'string'
+    headers['content-type'] = isText ? 'text/html; charset=UTF-8' : 'application/json; charset=UTF-8'
+    return new Response(isHead ? null : isText ? body : JSON.stringify(body), { status, headers })
+  }
+}
+
+class UnknownRoute extends CloudError {
+  constructor() {
+    super('not-found', 'The resource could not be found.')
+  }
+}
+
+function splitProject(router: Router, path: string): { path: string; projectInPath: string | null } {
+  const end = path.indexOf('/', 1)
+  const first = end < 0 ? path.slice(1) : path.slice(1, end)
+  if (first === '' || router.knows(first) || !/^[\w-]{1,64}$/.test(first)) return { path, projectInPath: null }
+  return end < 0 ? { path, projectInPath: null } : { path: path.slice(end) || '/', projectInPath: first }
+}
+
+function grouped(search: URLSearchParams): Record<string, string[]> {
+  const found: Record<string, string[]> = {}
+  for (const [name, value] of search) {
+    found[name] ??= []
+    found[name].push(value)
+  }
+  return found
+}
+
+const globalRequestId = (text: string | undefined): string | null => (text !== undefined && /^req-[0-9a-f-]{36}$/i.test(text) ? text : null)
+
+const requestIdHeaders = (service: Service, id: string): Record<string, string> =>
+  service.name === 'compute' ? { 'x-compute-request-id': id, 'x-openstack-request-id': id } : { 'x-openstack-request-id': id }
+
+async function* emptyStream(): AsyncIterable<Uint8Array> {}

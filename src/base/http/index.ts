@@ -1,0 +1,21 @@
+export { atLeast, type Principal, principalOf, type RequestContext } from './context.ts'
+export { type Authenticate, Dispatcher } from './dispatch.ts'
+export {
+  type Dialect,
+  escapeHtml,
+  type Fault,
+  identityDialect,
+  imageDialect,
+  networkDialect,
+  novaDialect,
+  placementDialect,
+  titleOf,
+} from './faults.ts'
+export { type Microversions, type Version, version, versionText } from './microversion.ts'
+export { type AnyOperation, ByteStream, type Incoming, type Method, type Operation, operation, Reply } from './operation.ts'
+export { type Check, type Policies, PolicyEngine, type RuleWord, rules, type Target } from './policy.ts'
+export { operationId } from './router.ts'
+export { addFormat, as, bodies, check, type Ladder, type Parser, queries, type Rung, repr } from './schema.ts'
+export { HttpServer, type HttpServerOptions, type UpgradeHandler } from './server.ts'
+export { type Mount, mount, type Service } from './service.ts'
+export { type FieldOf, field, type Shown, type View, view } from './view.ts'

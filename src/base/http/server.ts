@@ -1,0 +1,86 @@
+/**
+ * The listener: one address, all services by path; WebSocket upgrades go to whoever asked for their path. Hono and its
+ * Node adapter are known here alone.
+ */
+import type { IncomingMessage, Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
+import { CloudError, messageOf } from '../errors.ts'
+import { Dispatcher, type DispatcherOptions } from './dispatch.ts'
+
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+export type HttpServerOptions = DispatcherOptions & {
+  /** By path prefix: `/console/websockify`. */
+  upgrades?: Readonly<Record<string, UpgradeHandler>>
+}
+
+export class HttpServer implements AsyncDisposable {
+  readonly #app: Hono<{ Bindings: Partial<HttpBindings> }>
+  readonly #upgrades: Readonly<Record<string, UpgradeHandler>>
+  readonly #options: HttpServerOptions
+  #server: Server | undefined
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options
+    this.#upgrades = options.upgrades ?? {}
+    const dispatcher = new Dispatcher(options)
+    this.#app = new Hono()
+    this.#app.all('*', (c) => dispatcher.dispatch(c.req.raw, { remoteAddress: c.env?.incoming?.socket?.remoteAddress }))
+  }
+
+  /** Answers a request with no socket between; for tests and for calls within the process. */
+  async fetch(request: Request): Promise<Response> {
+    return await this.#app.fetch(request, {})
+  }
+
+  /**
+   * Listens; port 0 picks a free one.
+   * @returns the URL's origin.
+   * @throws {CloudError} `conflict` when the port is taken, `invalid` when the address cannot be had.
+   */
+  async listen({ host, port }: { host: string; port: number }): Promise<{ host: string; port: number }> {
+    const server = createAdaptorServer({ fetch: this.#app.fetch, overrideGlobalObjects: false }) as Server
+    server.keepAliveTimeout = 75_000
+    server.requestTimeout = 0
+    server.headersTimeout = 30_000
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        const kind = error.code === 'EADDRINUSE' ? 'conflict' : 'invalid'
+        reject(new CloudError(kind, `Cannot listen on ${host}:${port}: ${messageOf(error)}`, { cause: error }))
+      })
+      server.listen(port, host, resolve)
+    })
+    this.#server = server
+    const address = server.address() as AddressInfo
+    return { host, port: address.port }
+  }
+
+  /** Takes no more requests, lets those that run finish within `graceMs`, then cuts. */
+  async close(graceMs = 5000): Promise<void> {
+    const server = this.#server
+    if (!server) return
+    this.#server = undefined
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeIdleConnections()
+    const cut = setTimeout(() => server.closeAllConnections(), graceMs)
+    await closed
+    clearTimeout(cut)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', (error) => this.#options.log.debug({ err: error }, 'socket error'))
+    const path = (request.url ?? '/').split('?')[0] ?? '/'
+    const prefix = Object.keys(this.#upgrades).find((candidate) => path === candidate || path.startsWith(`${candidate}/`))
+    const handler = prefix === undefined ? undefined : this.#upgrades[prefix]
+    if (handler) handler(request, socket, head)
+    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  }
+}

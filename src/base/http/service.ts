@@ -1,0 +1,27 @@
+/** A service as the HTTP server sees it: its operations, dialect and policies. */
+import type { Dialect } from './faults.ts'
+import type { Microversions } from './microversion.ts'
+import type { AnyOperation } from './operation.ts'
+import type { Policies } from './policy.ts'
+
+export type Service<Deps = unknown> = {
+  /** `compute`, `identity` …: in metrics, logs and request-id headers. */
+  readonly name: string
+  readonly dialect: Dialect
+  readonly operations: readonly AnyOperation<Deps>[]
+  readonly deps: Deps
+  readonly policies?: Policies
+  readonly microversions?: Microversions
+  /** Paths may begin with the caller's project id, as compute's older form has it. */
+  readonly projectInPath?: boolean
+  /** Bytes; 112 KiB when absent, OpenStack's own limit. */
+  readonly bodyLimit?: number
+  /** Bodies of another media type than JSON are refused with 415. */
+  readonly jsonOnly?: boolean
+}
+
+/** Where a service answers: `/compute/v2.1`, or empty for the root. */
+export type Mount = { readonly prefix: string; readonly service: Service }
+
+// biome-ignore lint/suspicious/noExplicitAny: a mount does not care what a service's handlers are given
+export const mount = (prefix: string, service: Service<any>): Mount => ({ prefix, service })

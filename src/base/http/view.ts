@@ -1,0 +1,39 @@
+/**
+ * Views: what a resource looks like on the wire. A field is a function of the thing, optionally with a window of
+ * microversions; the fields that a version shows are computed once per version, not asked per row.
+ */
+import type { RequestContext } from './context.ts'
+import { type Version, version } from './microversion.ts'
+
+export type FieldOf<T> = (thing: T, context: RequestContext) => unknown
+export type Windowed<T> = { readonly of: FieldOf<T>; readonly since: Version; readonly until: Version }
+export type View<T> = { readonly [name: string]: FieldOf<T> | Windowed<T> }
+export type Shown = Record<string, unknown>
+
+/** A field that some versions lack; `since` and `until` are inclusive. A field whose value is `undefined` is left out. */
+export const field = <T>(of: FieldOf<T>, { since = '0.0', until = '999.999' }: { since?: string; until?: string }): Windowed<T> => ({
+  of,
+  since: version(since),
+  until: version(until),
+})
+
+/** Compiles a view to a function; `render(thing, context)` reads the version from the context. */
+export function view<T>(fields: View<T>): (thing: T, context: RequestContext) => Shown {
+  const perVersion = new Map<Version, [string, FieldOf<T>][]>()
+  return (thing, context) => {
+    let shown = perVersion.get(context.version)
+    if (!shown) {
+      shown = Object.entries(fields).flatMap(([name, entry]): [string, FieldOf<T>][] => {
+        if (typeof entry === 'function') return [[name, entry]]
+        return entry.since <= context.version && context.version <= entry.until ? [[name, entry.of]] : []
+      })
+      perVersion.set(context.version, shown)
+    }
+    const body: Shown = {}
+    for (const [name, of] of shown) {
+      const value = of(thing, context)
+      if (value !== undefined) body[name] = value
+    }
+    return body
+  }
+}

@@ -1,0 +1,40 @@
+/** Prometheus metrics of one cloud. Each cloud has its own registry, so that several can live in one process. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+export type Metrics = {
+  requestSeconds: Histogram<'service' | 'operation' | 'status'>
+  sagas: Counter<'saga' | 'outcome'>
+  /** A gauge whose value is asked for when metrics are read. */
+  gauge(name: string, help: string, read: () => number): void
+  /** The text that `/metrics` answers. */
+  text(): Promise<string>
+  contentType: string
+}
+
+export function makeMetrics({ process = true }: { process?: boolean } = {}): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  if (process) collectDefaultMetrics({ register: registry, prefix: 'minicloud_' })
+  return {
+    requestSeconds: new Histogram({
+      name: 'minicloud_request_seconds',
+      help: 'Time from request to the last byte handed to the socket.',
+      labelNames: ['service', 'operation', 'status'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
+      registers,
+    }),
+    sagas: new Counter({ name: 'minicloud_sagas_total', help: 'Sagas ended, by outcome.', labelNames: ['saga', 'outcome'], registers }),
+    gauge(name, help, read) {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read())
+        },
+      })
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}

@@ -1,0 +1,1 @@
+export { type Event, type Handler, InProcessQueue, type Message, type Queue } from './queue.ts'

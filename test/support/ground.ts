@@ -1,0 +1,36 @@
+/** The ground for tests: an in-memory database, a clock that tests move, no log. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Clock, manualClock } from '../../src/base/clock.ts'
+import { loadConfig, type Section } from '../../src/base/config/index.ts'
+import { Database } from '../../src/base/db/index.ts'
+import type { Ground } from '../../src/base/ground.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { makeMetrics } from '../../src/base/metrics.ts'
+import { InProcessQueue } from '../../src/base/queue/index.ts'
+import { SagaRunner } from '../../src/base/saga/index.ts'
+
+export type TestGroundOptions = { sections?: Section[]; flags?: Record<string, string>; clock?: Clock; file?: string }
+
+export function testGround({
+  sections = [],
+  flags = {},
+  clock = manualClock(),
+  file = ':memory:',
+}: TestGroundOptions = {}): Ground & Disposable {
+  const log = silentLog()
+  const db = new Database({ file, synchronous: 'OFF' })
+  const metrics = makeMetrics({ process: false })
+  return {
+    db,
+    clock,
+    log,
+    metrics,
+    config: loadConfig(sections, { flags }),
+    queue: new InProcessQueue({ log }),
+    sagas: new SagaRunner({ db, clock, log, metrics }),
+    dataDir: mkdtempSync(join(tmpdir(), 'minicloud-test-')),
+    [Symbol.dispose]: () => db[Symbol.dispose](),
+  }
+}
