@@ -20,8 +20,24 @@ const create = operation({
 })
 const late = operation({ method: 'GET', path: '/late', since: '2.50', status: 200, handle: () => ({ ok: true }) })
 const gone = operation({ method: 'GET', path: '/gone', until: '2.35', status: 200, handle: () => ({ ok: true }) })
-const pause = operation({ method: 'POST', path: '/things/{thing_id}/action', action: 'pause', status: 202, errors: [409], handle: () => { throw conflict('busy') } })
-const bug = operation({ method: 'GET', path: '/bug', status: 200, handle: () => { throw new CloudError('conflict', 'x') } })
+const pause = operation({
+  method: 'POST',
+  path: '/things/{thing_id}/action',
+  action: 'pause',
+  status: 202,
+  errors: [409],
+  handle: (): unknown => {
+    throw conflict('busy')
+  },
+})
+const bug = operation({
+  method: 'GET',
+  path: '/bug',
+  status: 200,
+  handle: (): unknown => {
+    throw new CloudError('conflict', 'x')
+  },
+})
 const things: Service = {
   name: 'compute',
   dialect: novaDialect,

@@ -1,0 +1,183 @@
+/**
+ * The promise that a hypervisor makes to compute. Small on purpose; what only some hypervisors can do is a capability,
+ * present or absent, and nothing here throws *not implemented*.
+ *
+ * A driver is one host. It never sees the database: it is given typed specs and keeps what it needs beside its guests.
+ * Every method may be repeated: spawning what runs, destroying what is gone, powering off what is off are no errors.
+ * `test/contract/driver.ts` holds these promises.
+ */
+
+/** Nova's numbers. @see https://docs.openstack.org/nova/latest/reference/vm-states.html */
+export const PowerState = { noState: 0, running: 1, paused: 3, shutdown: 4, crashed: 6, suspended: 7 } as const
+export type PowerState = (typeof PowerState)[keyof typeof PowerState]
+
+export type DiskSpec = {
+  /** `root`, `ephemeral0`, `swap`, or a volume's id: unique within the guest, and its file's name. */
+  readonly name: string
+  /** `vda`. The guest may letter it otherwise. */
+  readonly device: string
+  readonly bus: 'virtio' | 'scsi' | 'sata' | 'ide' | 'usb'
+  readonly kind: 'disk' | 'cdrom'
+  /** What it starts as: a copy-on-write overlay of a cached base image, or empty. */
+  readonly source: { readonly kind: 'image'; readonly file: string; readonly format: 'raw' | 'qcow2' } | { readonly kind: 'blank' }
+  /** The guest sees at least this much; 0 keeps the image's own size. */
+  readonly sizeGib: number
+  readonly bootIndex: number | null
+  /** Shown to the guest as the disk's serial number, at most 20 characters. */
+  readonly serial: string | null
+}
+
+export type NicSpec = {
+  readonly portId: string
+  readonly mac: string
+  readonly tap: string
+  readonly bridge: string
+  readonly mtu: number
+  readonly model: 'virtio' | 'e1000' | 'e1000e' | 'rtl8139'
+}
+
+export type ConfigDrive = {
+  readonly format: 'iso9660' | 'vfat'
+  readonly files: readonly { readonly path: string; readonly data: Uint8Array }[]
+}
+
+export type GuestSpec = {
+  readonly uuid: string
+  /** `instance-00000001`: the hypervisor's name of the guest. */
+  readonly name: string
+  readonly vcpus: number
+  readonly memoryMib: number
+  readonly firmware: 'bios' | 'uefi'
+  readonly machineType: string | null
+  /** Boot these files instead of a boot loader on the disk. */
+  readonly kernel: { readonly file: string; readonly initrd: string | null; readonly cmdline: string } | null
+  readonly disks: readonly DiskSpec[]
+  readonly nics: readonly NicSpec[]
+  readonly configDrive: ConfigDrive | null
+  readonly video: 'vga' | 'virtio' | 'qxl' | 'cirrus' | 'none'
+  readonly guestAgent: boolean
+  readonly rng: boolean
+  /** For people who look at the host: written into the guest's description. */
+  readonly about: {
+    readonly displayName: string
+    readonly projectId: string
+    readonly userId: string
+    readonly flavor: string
+    readonly imageId: string | null
+  }
+}
+
+export type GuestInfo = { readonly uuid: string; readonly name: string; readonly power: PowerState }
+
+/** What the host has, before overcommit; and what it is. */
+export type HostResources = {
+  readonly hypervisorHostname: string
+  /** `QEMU` or `fake`. */
+  readonly hypervisorType: string
+  /** As Nova counts: 7.2.22 is 7002022. */
+  readonly hypervisorVersion: number
+  readonly vcpus: number
+  readonly memoryMib: number
+  readonly diskGib: number
+  readonly memoryUsedMib: number
+  readonly diskUsedGib: number
+  readonly diskAvailableLeastGib: number
+  readonly hostIp: string
+  readonly cpuInfo: {
+    readonly arch: string
+    readonly model: string
+    readonly vendor: string
+    readonly features: readonly string[]
+    readonly topology: { readonly cells: number; readonly sockets: number; readonly cores: number; readonly threads: number }
+  }
+  /** `[arch, hypervisor, vm mode]`. */
+  readonly supportedInstances: readonly (readonly [string, string, string])[]
+  /** Standard and custom trait names for placement. */
+  readonly traits: readonly string[]
+  readonly uptime: string | null
+}
+
+/** A change that the driver noticed and nobody here asked for, or the echo of one that was. */
+export type GuestEvent = {
+  readonly uuid: string
+  readonly change:
+    | 'started'
+    | 'stopped'
+    | 'crashed'
+    | 'paused'
+    | 'resumed'
+    | 'suspended'
+    | 'rebooted'
+    | 'agent-connected'
+    | 'agent-disconnected'
+}
+
+/** Where a console's bytes are to be had, on this host. */
+export type ConsoleEndpoint =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+
+export type ConsoleType = 'novnc' | 'xvpvnc' | 'spice-html5' | 'spice-direct' | 'rdp-html5' | 'serial' | 'webmks'
+
+/** The driver's trouble with a guest, for which another host may be tried. */
+export class GuestError extends Error {
+  readonly uuid: string
+  /** The guest exists and does not stand in the state that the call needs. */
+  readonly reason: 'not-found' | 'wrong-state' | 'no-resources' | 'host-down' | 'failed'
+  constructor(uuid: string, reason: GuestError['reason'], message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'GuestError'
+    this.uuid = uuid
+    this.reason = reason
+  }
+}
+
+export type DriverStatus = {
+  /** Whether calls can be answered now; a lost connection is tried again by the driver. */
+  readonly connected: boolean
+  /** What does not work on this host, with the remedy, for `doctor` and the log. */
+  readonly problems: readonly { readonly what: string; readonly remedy: string }[]
+}
+
+export type ComputeDriver = AsyncDisposable & {
+  readonly kind: 'libvirt' | 'fake'
+  /** The compute host's name. */
+  readonly host: string
+  /** False: disks are pretended, and nobody need fetch image files. */
+  readonly usesImageFiles: boolean
+  status(): DriverStatus
+  resources(): Promise<HostResources>
+  list(): Promise<GuestInfo[]>
+  /** `null` when there is no such guest. */
+  info(uuid: string): Promise<GuestInfo | null>
+
+  /**
+   * Makes disks, config drive and guest, and starts it. A guest of this uuid that a cut-off spawn left is taken over.
+   * @throws {GuestError}
+   */
+  spawn(spec: GuestSpec, signal: AbortSignal): Promise<void>
+  /** Ends the guest and removes all that spawn made, in any state. */
+  destroy(uuid: string): Promise<void>
+
+  powerOn(uuid: string): Promise<void>
+  /** Asks the guest to shut down and pulls the plug after `graceMs`; at once when 0. */
+  powerOff(uuid: string, graceMs: number): Promise<void>
+  /** SOFT asks the guest and turns HARD after `graceMs`. */
+  reboot(uuid: string, type: 'SOFT' | 'HARD', graceMs: number): Promise<void>
+  pause(uuid: string): Promise<void>
+  unpause(uuid: string): Promise<void>
+  /** To disk: the guest's memory is kept over a host's restart. */
+  suspend(uuid: string): Promise<void>
+  resume(uuid: string): Promise<void>
+
+  /** The last `lines` lines of the serial log, or all that is kept. */
+  consoleOutput(uuid: string, lines: number | null): Promise<string>
+  readonly consoleTypes: readonly ConsoleType[]
+  /** @throws {GuestError} `wrong-state` when the guest has no running console. */
+  console(uuid: string, type: ConsoleType): Promise<ConsoleEndpoint>
+
+  /** Returns the call that ends listening. */
+  onEvent(listener: (event: GuestEvent) => void): () => void
+  /** All that the driver keeps on this host, by guest's uuid, for reaping and leak checks. */
+  inventory(): Promise<{ readonly guests: readonly string[]; readonly files: readonly string[] }>
+}
