@@ -1,39 +1,19 @@
 /**
  * A connection to a hypervisor's daemon: the node, its domains, networks and pools, and events.
  *
- * With `reconnect` it outlives the daemon: on loss the calls under way fail with {@link ConnectionLost}, calls in between fail at
- * once, and after a growing delay it opens again, registers its events, and only then says `connected`. So who lists all domains
- * on `connected` misses nothing.
+ * With `reconnect` it outlives the daemon; see link.ts for what happens to calls and events meanwhile.
+ *
+ * @see https://libvirt.org/html/libvirt-libvirt-host.html
  */
-import { authenticate, type Credentials } from './auth.ts'
-import { type CallOptions, Channel } from './channel.ts'
+import type { CallOptions } from './channel.ts'
 import { Domain } from './domain.ts'
-import { ConnectionLost } from './errors.ts'
-import { EventHub } from './event-hub.ts'
 import type { DomainEvent } from './events.ts'
-import type { KeepAliveOptions } from './keep-alive.ts'
-import { emit } from './listeners.ts'
+import { type ConnectionState, type ConnectOptions, Link } from './link.ts'
 import { Network } from './network.ts'
 import { procedures } from './procedures.ts'
-import { Feature, type Procedure, type TypedParam } from './protocol.ts'
+import type { Procedure, TypedParam } from './protocol.ts'
 import { StoragePool } from './storage.ts'
 import type { Stream } from './streams.ts'
-import { openTransport } from './transport.ts'
-import { type ConnectionUri, parseUri } from './uri.ts'
-
-export type ConnectOptions = {
-  uri: string
-  readonly?: boolean
-  /** As delivered a ping each 5 s, lost after 5 unanswered; false sends none. */
-  keepAlive?: KeepAliveOptions | false
-  reconnect?: boolean
-  /** For each call; 0, the default, waits as long as the daemon lives. */
-  callTimeoutMs?: number
-  connectTimeoutMs?: number
-  /** Calls that the daemon gets at a time; keep it below its `max_client_requests`. */
-  maxInFlight?: number
-  auth?: Credentials
-}
 
 export type NodeInfo = {
   model: string
@@ -45,12 +25,7 @@ export type NodeInfo = {
   cores: number
   threads: number
 }
-export type ConnectionState = 'connected' | 'disconnected'
 export type DomainStats = { domain: Domain; params: TypedParam[] }
-
-const firstDelayMs = 100
-const lastDelayMs = 5_000
-const readonlyFlag = 1
 
 /**
  * @throws {TypeError} when the URI is not one
@@ -58,94 +33,30 @@ const readonlyFlag = 1
  * @throws {LibvirtError} when the daemon refuses us or has no such driver
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const connection = new Connection(options)
-  await connection.open()
-  return connection
+  const link = new Link(options)
+  await link.open()
+  return new Connection(link)
 }
 
 export class Connection implements AsyncDisposable {
-  readonly #options: ConnectOptions
-  readonly #uri: ConnectionUri
-  readonly #hub = new EventHub()
-  readonly #stateListeners = new Set<(state: ConnectionState) => void>()
-  #channel: Channel | undefined
-  #retry: NodeJS.Timeout | undefined
-  #closed = false
+  readonly #link: Link
 
   /** Use {@link connect}. */
-  constructor(options: ConnectOptions) {
-    this.#options = options
-    this.#uri = parseUri(options.uri)
+  constructor(link: Link) {
+    this.#link = link
   }
 
   get uri(): string {
-    return this.#options.uri
+    return this.#link.options.uri
   }
 
   get connected(): boolean {
-    return this.#channel?.open ?? false
-  }
-
-  /** For {@link connect}, once. */
-  async open(): Promise<void> {
-    const { transport, remote } = this.#uri
-    const timeoutMs = this.#options.connectTimeoutMs ?? 10_000
-    const socket = await openTransport(transport, timeoutMs)
-    let ready = false
-    const channel: Channel = new Channel(socket, {
-      maxInFlight: this.#options.maxInFlight,
-      callTimeoutMs: this.#options.callTimeoutMs,
-      onMessage: (packet) => this.#hub.receive(packet),
-      onLost: () => {
-        if (ready && this.#channel === channel) this.#onLost()
-      },
-    })
-    try {
-      await authenticate(channel, this.#options.auth, transport.kind !== 'tcp')
-      const keepAlive = this.#options.keepAlive ?? { intervalMs: 5_000, count: 5 }
-      if (keepAlive !== false) {
-        const { supported } = await channel.call(procedures.connectSupportsFeature, { feature: Feature.programKeepAlive })
-        if (supported) channel.startKeepAlive(keepAlive)
-      }
-      await channel.call(procedures.connectOpen, { name: remote, flags: this.#options.readonly ? readonlyFlag : 0 }, { timeoutMs: 60_000 })
-      await this.#hub.attach(channel)
-    } catch (error) {
-      channel.destroy()
-      throw error
-    }
-    if (this.#closed) {
-      channel.destroy()
-      throw new ConnectionLost('the connection was closed')
-    }
-    ready = true
-    this.#channel = channel
-    emit(this.#stateListeners, 'connected')
-  }
-
-  #onLost(): void {
-    this.#channel = undefined
-    this.#hub.detach()
-    emit(this.#stateListeners, 'disconnected')
-    if (this.#options.reconnect && !this.#closed) this.#reopenAfter(firstDelayMs)
-  }
-
-  #reopenAfter(delayMs: number): void {
-    this.#retry = setTimeout(() => {
-      this.open().catch(() => {
-        if (!this.#closed) this.#reopenAfter(Math.min(delayMs * 2, lastDelayMs))
-      })
-    }, delayMs)
+    return this.#link.connected
   }
 
   /** Ends the connection for good. What is still under way fails with {@link ConnectionLost}. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    clearTimeout(this.#retry)
-    const channel = this.#channel
-    if (!channel) return
-    await channel.call(procedures.connectClose, undefined, { timeoutMs: 2_000 }).catch(() => undefined)
-    channel.destroy()
+  close(): Promise<void> {
+    return this.#link.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -158,7 +69,7 @@ export class Connection implements AsyncDisposable {
    * @returns how to stop hearing
    */
   onEvent(listener: (event: DomainEvent) => void): () => void {
-    return this.#hub.subscribe(listener)
+    return this.#link.hub.subscribe(listener)
   }
 
   /**
@@ -166,28 +77,27 @@ export class Connection implements AsyncDisposable {
    * @throws {LibvirtError} when the daemon refused
    */
   eventsReady(): Promise<void> {
-    return this.#hub.ready()
+    return this.#link.hub.ready()
   }
 
   /** @returns how to stop hearing */
   onConnection(listener: (state: ConnectionState) => void): () => void {
-    this.#stateListeners.add(listener)
-    return () => this.#stateListeners.delete(listener)
+    return this.#link.onConnection(listener)
   }
 
-  /** Any call of the protocol; throws what {@link Channel.call} does. */
-  async call<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<R> {
-    return this.#current().call(procedure, args, options)
+  /**
+   * Any call of the protocol.
+   * @throws {LibvirtError} what the daemon answered, or OPERATION_TIMEOUT when it took too long to
+   * @throws {ConnectionLost} when the connection ended first
+   * @throws {XdrError} when the arguments don't fit the protocol, or the answer doesn't
+   */
+  call<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<R> {
+    return this.#link.call(procedure, args, options)
   }
 
-  /** Any call of the protocol that opens a stream. */
-  async openStream<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<{ result: R; stream: Stream }> {
-    return this.#current().openStream(procedure, args, options)
-  }
-
-  #current(): Channel {
-    if (!this.#channel) throw new ConnectionLost(this.#closed ? 'the connection was closed' : 'there is no connection to the daemon')
-    return this.#channel
+  /** Any call of the protocol that opens a stream; throws what {@link call} does. */
+  openStream<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<{ result: R; stream: Stream }> {
+    return this.#link.openStream(procedure, args, options)
   }
 
   async listDomains(flags = 0): Promise<Domain[]> {
