@@ -98,7 +98,16 @@ export type HostPlan = { networks: NetworkPlan[]; routers: RouterPlan[]; externa
 export type Plugged = { bridge: string; tap: string; mtu: number }
 
 /** All that exists on the host for this cloud; empty lists after everything was removed. `leases` are directories of network files. */
-export type Inventory = { bridges: string[]; namespaces: string[]; taps: string[]; processes: number[]; tables: string[]; leases: string[] }
+export type Inventory = {
+  bridges: string[]
+  namespaces: string[]
+  /** Ends of pairs that join a bridge and a namespace of ours. */
+  legs: string[]
+  taps: string[]
+  processes: number[]
+  tables: string[]
+  leases: string[]
+}
 
 export type Capabilities = { ok: boolean; mode: 'root' | 'rootless' | 'fake'; problems: { what: string; remedy: string }[] }
 

@@ -1,0 +1,96 @@
+/** The one place that starts programs of the host: arguments as a list, never a shell; every run has an end and says what went wrong. */
+import { execFile, spawn } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import type { Server } from 'node:net'
+import { CommandFailed } from '../errors.ts'
+
+export type RunOptions = { stdin?: string; deadlineMs?: number }
+
+/**
+ * Runs a program to its end and gives what it printed.
+ * @throws {CommandFailed} with the program's own words when it is missing, fails, or outlives its deadline (10 s unless told).
+ */
+export function run(command: readonly string[], options: RunOptions = {}): Promise<string> {
+  const [file = '', ...args] = command
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      file,
+      args,
+      { timeout: options.deadlineMs ?? 10_000, killSignal: 'SIGKILL', maxBuffer: 64 << 20 },
+      (error, stdout, stderr) => {
+        if (!error) return resolve(stdout)
+        const said = child.killed ? 'took too long' : error.code === 'ENOENT' ? 'no such program' : stderr
+        reject(new CommandFailed(shown(command), typeof error.code === 'number' ? error.code : null, said, error))
+      },
+    )
+    // A program that fails early closes its input; that failure is reported by its exit.
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(options.stdin ?? '')
+  })
+}
+
+/**
+ * Runs a program that opens a listening socket and hands it over by the channel of `child_process`.
+ * @throws {CommandFailed} when none arrives in time.
+ */
+export function runForServer(command: readonly string[], deadlineMs = 15_000): Promise<Server> {
+  const [file = '', ...args] = command
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    let stderr = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-4096)
+    })
+    const fail = (said: string, exitCode: number | null = null) => {
+      clearTimeout(timer)
+      reject(new CommandFailed(shown(command), exitCode, said))
+    }
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      fail('took too long')
+    }, deadlineMs)
+    child.once('error', (error) => fail(error.message))
+    child.once('close', (code) => fail(stderr || 'ended without a socket', code))
+    child.once('message', (_message, handle) => {
+      clearTimeout(timer)
+      resolve(handle as Server)
+    })
+  })
+}
+
+/** The same command inside a network namespace; null is the one we run in. */
+export function inside(space: string | null, command: readonly string[]): string[] {
+  return space === null ? [...command] : ['nsenter', `--net=${spacePath(space)}`, '--', ...command]
+}
+
+export function spacePath(space: string): string {
+  return `/run/netns/${space}`
+}
+
+/**
+ * Many `ip` commands at the price of one process; stops at the first that fails.
+ * @throws {CommandFailed}
+ */
+export async function ipBatch(space: string | null, lines: readonly string[]): Promise<string> {
+  return lines.length === 0 ? '' : run(inside(space, ['ip', '-batch', '-']), { stdin: `${lines.join('\n')}\n` })
+}
+
+/**
+ * Sets kernel parameters, written with slashes (`net/ipv4/ip_forward`). Those that this kernel lacks are passed over.
+ * @throws {CommandFailed}
+ */
+export async function sysctl(space: string | null, settings: Record<string, string>): Promise<void> {
+  if (space !== null) {
+    await run(inside(space, ['sysctl', '-q', '-e', '-w', ...Object.entries(settings).map(([key, value]) => `${key}=${value}`)]))
+    return
+  }
+  for (const [key, value] of Object.entries(settings)) {
+    await writeFile(`/proc/sys/${key}`, value).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw new CommandFailed(`sysctl ${key}=${value}`, null, error.message, error)
+    })
+  }
+}
+
+function shown(command: readonly string[]): string {
+  return command.join(' ').slice(0, 300)
+}
