@@ -38,9 +38,9 @@ export async function findSources(options: FetchOptions): Promise<Sources> {
   const unpacked = join(options.workDir, 'unpacked')
   const roots = [unpacked, '/']
   const wanted = [
-    ...((await onHost('busybox')) ? [] : ['busybox-static']),
+    ...((await staticBusybox(['/'])) ? [] : ['busybox-static']),
     ...((await first(['/'], ['usr/sbin/dropbear'])) && (await first(['/'], ['usr/bin/dropbearkey'])) ? [] : ['dropbear-bin']),
-    ...((await first(['/'], ['usr/bin/mtools'])) ? [] : ['mtools']),
+    ...((await onPath('mtools')) ? [] : ['mtools']),
     ...(!x64 || ((await first(['/'], ['usr/bin/syslinux'])) && (await first(['/'], ['usr/lib/SYSLINUX/mbr.bin']))) ? [] : ['syslinux']),
     ...((await first(['/'], [systemdBoot])) ? [] : ['systemd-boot-efi']),
   ]
@@ -178,10 +178,6 @@ async function staticBusybox(roots: readonly string[]): Promise<string | null> {
     if (file && readElf(await readFile(file)).interpreter === null) return file
   }
   return null
-}
-
-async function onHost(what: 'busybox'): Promise<boolean> {
-  return what === 'busybox' && (await staticBusybox(['/'])) !== null
 }
 
 async function onPath(tool: string): Promise<boolean> {

@@ -35,7 +35,8 @@ if [ -s "$network" ]; then
       i=$((i + 1))
     done
     dns=$(field "$network" services.0.address)
-    [ -z "$dns" ] || echo "nameserver $dns" > /etc/resolv.conf
+    [ -z "$dns" ] || echo "nameserver $dns" > "/run/tiny/resolv.$nic"
+    cat /run/tiny/resolv.* > /etc/resolv.conf 2>/dev/null
     say "static $nic $address/$prefix via $gateway"
     exit 0
   fi
@@ -47,7 +48,7 @@ udhcpc -b -i "$nic" -p "/run/tiny/udhcpc.$nic" -s /etc/tiny/dhcp -O staticroutes
 `
 
 /** `/etc/tiny/dhcp EVENT`: what udhcpc calls. Where there are classless routes (option 121) the router option is not used, as RFC 3442 says. */
-export const dhcpScript = String.raw`#!/bin/sh
+export const dhcpScript = `#!/bin/sh
 . /etc/tiny/lib
 case "$1" in
   deconfig)
@@ -83,8 +84,8 @@ case "$1" in
     {
       [ -z "$search$domain" ] || echo "search $search $domain"
       for server in $dns; do echo "nameserver $server"; done
-    } > /run/tiny/resolv
-    [ -s /run/tiny/resolv ] && cat /run/tiny/resolv > /etc/resolv.conf
+    } > "/run/tiny/resolv.$interface"
+    cat /run/tiny/resolv.* > /etc/resolv.conf
     echo "$now" > "/run/tiny/lease.$interface"
     if [ -n "$via" ]; then say "dhcp $interface $ip/$mask via $via"; else say "dhcp $interface $ip/$mask"; fi
     ;;
@@ -92,7 +93,7 @@ esac
 `
 
 /** `/etc/tiny/config-drive`: a disk or CD labelled config-2 (iso9660 or vfat) is copied to /run/tiny. Labels are read by hand: no blkid here. */
-export const configDriveScript = String.raw`#!/bin/sh
+export const configDriveScript = `#!/bin/sh
 . /etc/tiny/lib
 for path in /sys/block/vd* /sys/block/sr* /sys/block/sd*; do
   [ -e "$path" ] || continue

@@ -1,11 +1,12 @@
 /**
  * The guest's own scripts, part one: from the kernel's hand to the login prompts. Plain sh for busybox 1.35.
  *
- * The rule for these texts: shell variables are written `$name`, never in braces, so that nothing is taken for a TypeScript placeholder.
+ * The rule for these texts: shell variables are written `$name`, never in braces, so that nothing is taken for a TypeScript placeholder;
+ * a text with a backslash in it is `String.raw`.
  */
 
 /** `/init`: mounts, drivers, terminals, then busybox `init` with a table made for the terminals that there are. */
-export const initScript = String.raw`#!/bin/sh
+export const initScript = `#!/bin/sh
 export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -24,7 +25,7 @@ terminals=
 for tty in tty1 $(cat /sys/class/tty/console/active) ttyS0 ttyAMA0; do
   [ "$tty" = tty0 ] && continue
   case " $terminals " in *" $tty "*) continue ;; esac
-  (: > "/dev/$tty") 2>/dev/null || continue
+  [ -c "/dev/$tty" ] && (: > "/dev/$tty") 2>/dev/null || continue
   terminals="$terminals $tty"
 done
 echo "$terminals" > /run/tiny/terminals
@@ -107,15 +108,21 @@ END {
 }
 `
 
-/** `/etc/tiny/boot`: in order: power button, data partition, config drive, network, metadata, ssh, user data. The prompts come after it. */
-export const bootScript = String.raw`#!/bin/sh
+/** `/etc/tiny/boot`: in order: power button, config drive, network, data partition, ssh, metadata, user data. The prompts come after it. */
+export const bootScript = `#!/bin/sh
 . /etc/tiny/lib
 hostname tiny
 ip link set lo up
 acpid -l /dev/null
 echo "tiny: kernel $(uname -r)" > /run/tiny/log
 
-# The image's own disk carries the signature TINY; its second partition keeps what must outlive a restart.
+/etc/tiny/config-drive
+for nic in /sys/class/net/*; do
+  nic=$(basename "$nic")
+  [ "$nic" = lo ] || /etc/tiny/nic "$nic" &
+done
+
+# While DHCP is under way. The image's own disk carries the signature TINY; its second partition keeps what must outlive a restart.
 for disk in /sys/block/vd* /sys/block/sd*; do
   name=$(basename "$disk")
   [ -e "$disk/$name"2 ] || continue
@@ -131,11 +138,6 @@ if [ -z "$instance" ] || [ "$(cat /data/.tiny/instance 2>/dev/null)" != "$instan
   echo "$instance" > /data/.tiny/instance
 fi
 
-/etc/tiny/config-drive
-for nic in /sys/class/net/*; do
-  nic=$(basename "$nic")
-  [ "$nic" = lo ] || /etc/tiny/nic "$nic" &
-done
 key=/data/.tiny/host-key
 [ -s "$key" ] || dropbearkey -t ed25519 -f "$key" > /dev/null 2>&1
 [ -s "$key" ] && dropbear -s -r "$key" 2>/dev/null
@@ -147,7 +149,7 @@ say "ready in $up s"
 `
 
 /** `/etc/tiny/watch`: once a second, what came and went: network interfaces, disks, a disk's new size; and metadata that was late. */
-export const watchScript = String.raw`#!/bin/sh
+export const watchScript = `#!/bin/sh
 . /etc/tiny/lib
 [ -e /run/tiny/sizes ] || for disk in /sys/block/vd* /sys/block/sd*; do
   [ -e "$disk/size" ] || continue
@@ -173,7 +175,8 @@ while :; do
     nic=$(echo "$nic" | cut -c5-)
     [ -e "$path" ] && [ ! -e "/sys/class/net/$nic" ] || continue
     kill "$(cat "/run/tiny/udhcpc.$nic" 2>/dev/null)" 2>/dev/null
-    rm -f "$path" "/run/tiny/udhcpc.$nic" "/run/tiny/lease.$nic"
+    rm -f "$path" "/run/tiny/udhcpc.$nic" "/run/tiny/lease.$nic" "/run/tiny/resolv.$nic"
+    cat /run/tiny/resolv.* > /etc/resolv.conf 2>/dev/null
     say "nic $nic removed"
   done
   for path in /sys/block/vd* /sys/block/sd*; do
@@ -197,7 +200,7 @@ done
 `
 
 /** `/etc/tiny/stop poweroff|reboot`: quick and clean; busybox's own way sleeps two seconds. */
-export const stopScript = String.raw`#!/bin/sh
+export const stopScript = `#!/bin/sh
 . /etc/tiny/lib
 trap '' TERM HUP
 case "$1" in reboot) say 'reboot' ;; *) say 'power off' ;; esac
