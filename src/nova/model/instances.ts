@@ -1,0 +1,445 @@
+/**
+ * Instances: the rows behind servers. A state moves by compare-and-set, and the loser of a race is told so: one hand at a
+ * time on an instance.
+ *
+ * A list costs a fixed number of queries however long it is: the rows (with flavor, network cache and request spec
+ * joined), their metadata, their tags, and the faults of those that show one.
+ */
+import { randomUUID } from 'node:crypto'
+import { conflict, notFound } from '../../base/errors.ts'
+import type { Ground } from '../../base/ground.ts'
+import { embeddedFlavor, embedFlavor, type Flavor } from './flavors.ts'
+import { type InstancePort, networkInfoOf, networkInfoText } from './network-info.ts'
+import type { TaskState, VmState } from './states.ts'
+
+export type Fault = { readonly code: number; readonly message: string; readonly details: string | null; readonly created: string }
+
+/** What was asked of the scheduler, kept for the views and for later moves. */
+export type RequestSpec = {
+  readonly schedulerHints: Readonly<Record<string, unknown>>
+  /** The zone that the user named, if any. */
+  readonly pinnedZone: string | null
+  readonly requestedHost: string | null
+  readonly requestedNode: string | null
+}
+
+export type Instance = {
+  readonly id: number
+  readonly uuid: string
+  readonly name: string
+  readonly description: string | null
+  readonly hostname: string
+  readonly projectId: string
+  readonly userId: string
+  readonly imageId: string | null
+  readonly kernelId: string | null
+  readonly ramdiskId: string | null
+  readonly keyName: string | null
+  readonly keyData: string | null
+  readonly launchIndex: number
+  readonly reservationId: string
+  readonly vmState: VmState
+  readonly taskState: TaskState | null
+  readonly powerState: number
+  readonly host: string | null
+  readonly node: string | null
+  readonly availabilityZone: string | null
+  readonly flavor: Flavor
+  /** Base64, as it was sent. */
+  readonly userData: string | null
+  readonly configDrive: boolean
+  readonly rootDeviceName: string
+  readonly accessIpV4: string | null
+  readonly accessIpV6: string | null
+  readonly autoDiskConfig: boolean
+  readonly progress: number
+  readonly locked: boolean
+  readonly lockedBy: 'owner' | 'admin' | null
+  readonly createdAt: string
+  readonly updatedAt: string | null
+  readonly launchedAt: string | null
+  readonly terminatedAt: string | null
+  readonly deleted: boolean
+  readonly ports: readonly InstancePort[]
+  readonly spec: RequestSpec
+  readonly trustedCerts: readonly string[] | null
+  readonly metadata: Readonly<Record<string, string>>
+  readonly tags: readonly string[]
+  readonly fault: Fault | null
+}
+
+export type NewInstance = {
+  uuid?: string
+  name: string
+  description: string | null
+  hostname: string
+  projectId: string
+  userId: string
+  imageId: string
+  kernelId: string | null
+  ramdiskId: string | null
+  keyName: string | null
+  keyData: string | null
+  keyType: string | null
+  launchIndex: number
+  reservationId: string
+  flavor: Flavor
+  userData: string | null
+  configDrive: boolean
+  accessIpV4: string | null
+  accessIpV6: string | null
+  autoDiskConfig: boolean
+  spec: RequestSpec
+  trustedCerts: readonly string[] | null
+  metadata: Readonly<Record<string, string>>
+  systemMetadata: Readonly<Record<string, string>>
+  tags: readonly string[]
+}
+
+/** Columns that may change, by their names in the database. */
+export type InstanceChange = Partial<{
+  display_name: string
+  display_description: string | null
+  hostname: string
+  vm_state: VmState
+  task_state: TaskState | null
+  power_state: number
+  host: string | null
+  node: string | null
+  availability_zone: string | null
+  launched_at: string | null
+  launched_on: string | null
+  terminated_at: string | null
+  access_ip_v4: string | null
+  access_ip_v6: string | null
+  auto_disk_config: number
+  progress: number
+  locked: number
+  locked_by: string | null
+  config_drive: string
+}>
+
+export type Expected = { vmState?: readonly VmState[]; taskState?: readonly (TaskState | null)[] }
+/** Whose eyes: a project sees its own servers, an administrator all. */
+export type InstanceViewer = { projectId: string | null; isAdmin: boolean } | null
+
+type Row = Record<string, string | number | null> & { id: number; uuid: string }
+
+export const instanceColumns = `i.id, i.uuid, i.display_name, i.display_description, i.hostname, i.project_id, i.user_id, i.image_ref, i.kernel_id, i.ramdisk_id, i.key_name, i.key_data, i.launch_index,
+  i.reservation_id, i.vm_state, i.task_state, i.power_state, i.host, i.node, i.availability_zone, i.user_data, i.config_drive, i.root_device_name, i.access_ip_v4, i.access_ip_v6, i.auto_disk_config,
+  i.progress, i.locked, i.locked_by, i.created_at, i.updated_at, i.launched_at, i.terminated_at, i.deleted, e.flavor, e.trusted_certs, c.network_info, r.spec`
+export const instanceJoins = `FROM instances i JOIN instance_extra e ON e.instance_uuid = i.uuid LEFT JOIN instance_info_caches c ON c.instance_uuid = i.uuid LEFT JOIN request_specs r ON r.instance_uuid = i.uuid`
+
+const emptySpec: RequestSpec = { schedulerHints: {}, pinnedZone: null, requestedHost: null, requestedNode: null }
+
+type Extras = { metadata: Map<string, Record<string, string>>; tags: Map<string, string[]>; faults: Map<string, Fault> }
+
+const text = (value: string | number | null | undefined): string | null => (value === null || value === undefined ? null : String(value))
+
+function toInstance(row: Row, { metadata, tags, faults }: Extras): Instance {
+  return {
+    id: row.id,
+    uuid: row.uuid,
+    name: String(row.display_name),
+    description: text(row.display_description),
+    hostname: String(row.hostname),
+    projectId: String(row.project_id),
+    userId: String(row.user_id),
+    imageId: row.image_ref === '' ? null : text(row.image_ref),
+    kernelId: row.kernel_id === '' ? null : text(row.kernel_id),
+    ramdiskId: row.ramdisk_id === '' ? null : text(row.ramdisk_id),
+    keyName: text(row.key_name),
+    keyData: text(row.key_data),
+    launchIndex: Number(row.launch_index),
+    reservationId: String(row.reservation_id),
+    vmState: row.vm_state as VmState,
+    taskState: row.task_state as TaskState | null,
+    powerState: Number(row.power_state ?? 0),
+    host: text(row.host),
+    node: text(row.node),
+    availabilityZone: text(row.availability_zone),
+    flavor: embeddedFlavor(String(row.flavor)),
+    userData: text(row.user_data),
+    configDrive: row.config_drive === 'True',
+    rootDeviceName: String(row.root_device_name),
+    accessIpV4: text(row.access_ip_v4),
+    accessIpV6: text(row.access_ip_v6),
+    autoDiskConfig: row.auto_disk_config === 1,
+    progress: Number(row.progress ?? 0),
+    locked: row.locked === 1,
+    lockedBy: row.locked_by as Instance['lockedBy'],
+    createdAt: String(row.created_at),
+    updatedAt: text(row.updated_at),
+    launchedAt: text(row.launched_at),
+    terminatedAt: text(row.terminated_at),
+    deleted: row.deleted !== 0,
+    ports: networkInfoOf(text(row.network_info)),
+    spec: row.spec === null ? emptySpec : (JSON.parse(String(row.spec)) as RequestSpec),
+    trustedCerts: row.trusted_certs === null ? null : (JSON.parse(String(row.trusted_certs)) as string[]),
+    metadata: metadata.get(row.uuid) ?? {},
+    tags: tags.get(row.uuid) ?? [],
+    fault: faults.get(row.uuid) ?? null,
+  }
+}
+
+export class Instances {
+  readonly #db: Ground['db']
+  readonly #clock: Ground['clock']
+
+  constructor({ db, clock }: Pick<Ground, 'db' | 'clock'>) {
+    this.#db = db
+    this.#clock = clock
+  }
+
+  /** In the caller's transaction, with its quota check and its saga. */
+  insert(instance: NewInstance): string {
+    const uuid = instance.uuid ?? randomUUID()
+    const now = this.#clock.text()
+    this.#db
+      .prepare(
+        `INSERT INTO instances (created_at, updated_at, deleted, uuid, display_name, display_description, hostname, project_id, user_id, image_ref, kernel_id, ramdisk_id, key_name, key_data, launch_index,
+         reservation_id, vm_state, task_state, power_state, memory_mb, vcpus, root_gb, ephemeral_gb, instance_type_id, user_data, config_drive, root_device_name, access_ip_v4, access_ip_v6, auto_disk_config,
+         progress, locked, shutdown_terminate, disable_terminate, cleaned, hidden)
+         VALUES (@now, @now, 0, @uuid, @name, @description, @hostname, @projectId, @userId, @imageId, @kernelId, @ramdiskId, @keyName, @keyData, @launchIndex, @reservationId, 'building', 'scheduling', 0,
+         @memoryMib, @vcpus, @rootGib, @ephemeralGib, @flavorRow, @userData, @configDrive, '/dev/vda', @accessIpV4, @accessIpV6, @autoDiskConfig, 0, 0, 0, 0, 0, 0)`,
+      )
+      .run({
+        now,
+        uuid,
+        name: instance.name,
+        description: instance.description,
+        hostname: instance.hostname,
+        projectId: instance.projectId,
+        userId: instance.userId,
+        imageId: instance.imageId,
+        kernelId: instance.kernelId ?? '',
+        ramdiskId: instance.ramdiskId ?? '',
+        keyName: instance.keyName,
+        keyData: instance.keyData,
+        launchIndex: instance.launchIndex,
+        reservationId: instance.reservationId,
+        memoryMib: instance.flavor.memoryMib,
+        vcpus: instance.flavor.vcpus,
+        rootGib: instance.flavor.rootGib,
+        ephemeralGib: instance.flavor.ephemeralGib,
+        flavorRow: instance.flavor.id,
+        userData: instance.userData,
+        configDrive: instance.configDrive ? 'True' : '',
+        accessIpV4: instance.accessIpV4,
+        accessIpV6: instance.accessIpV6,
+        autoDiskConfig: instance.autoDiskConfig ? 1 : 0,
+      })
+    this.#db
+      .prepare('INSERT INTO instance_extra (created_at, deleted, instance_uuid, flavor, trusted_certs, keypairs) VALUES (?, 0, ?, ?, ?, ?)')
+      .run(
+        now,
+        uuid,
+        embedFlavor(instance.flavor),
+        instance.trustedCerts === null ? null : JSON.stringify(instance.trustedCerts),
+        keypairText(instance),
+      )
+    this.#db
+      .prepare(`INSERT INTO instance_info_caches (created_at, deleted, instance_uuid, network_info) VALUES (?, 0, ?, '[]')`)
+      .run(now, uuid)
+    this.#db
+      .prepare('INSERT INTO request_specs (created_at, instance_uuid, spec) VALUES (?, ?, ?)')
+      .run(now, uuid, JSON.stringify(instance.spec))
+    this.#insertPairs('instance_metadata', uuid, instance.metadata)
+    this.#insertPairs('instance_system_metadata', uuid, instance.systemMetadata)
+    for (const tag of instance.tags) this.#db.prepare('INSERT INTO tags (resource_id, tag) VALUES (?, ?)').run(uuid, tag)
+    return uuid
+  }
+
+  find(uuid: string, viewer: InstanceViewer = null, { deleted = false }: { deleted?: boolean } = {}): Instance | null {
+    const rows = this.#db
+      .prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} WHERE i.uuid = ? ${deleted ? '' : 'AND i.deleted = 0'}`)
+      .all(uuid)
+    const [found] = this.#complete(rows)
+    if (!found || (viewer && !viewer.isAdmin && found.projectId !== viewer.projectId)) return null
+    return found
+  }
+
+  /** @throws {CloudError} `not-found`, also for another project's. */
+  get(uuid: string, viewer: InstanceViewer = null, options: { deleted?: boolean } = {}): Instance {
+    const found = this.find(uuid, viewer, options)
+    if (!found) throw notFound(`Instance ${uuid} could not be found.`)
+    return found
+  }
+
+  /** Rows of a query over {@link instanceColumns} and {@link instanceJoins}, made whole. */
+  list(where: string, parameters: Record<string, unknown>): Instance[] {
+    return this.#complete(this.#db.prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} ${where}`).all(parameters))
+  }
+
+  /** Live instances of a host, or of all. */
+  onHost(host: string | null): Instance[] {
+    return this.list('WHERE i.deleted = 0 AND (@host IS NULL OR i.host = @host)', { host })
+  }
+
+  /**
+   * Changes a row if it still stands where the caller saw it.
+   * @throws {CloudError} `conflict` when another hand was faster, `not-found` when it is gone.
+   */
+  update(uuid: string, change: InstanceChange, expected: Expected = {}): void {
+    if (this.tryUpdate(uuid, change, expected)) return
+    const now = this.#db
+      .prepare<{ vm_state: string; task_state: string | null }>('SELECT vm_state, task_state FROM instances WHERE uuid = ? AND deleted = 0')
+      .get(uuid)
+    if (!now) throw notFound(`Instance ${uuid} could not be found.`)
+    throw conflict(
+      `Instance ${uuid} is in vm_state ${now.vm_state} and task_state ${now.task_state ?? 'none'}: another request was faster.`,
+    )
+  }
+
+  /** As {@link update}; false instead of an error. */
+  tryUpdate(uuid: string, change: InstanceChange, { vmState, taskState }: Expected = {}): boolean {
+    const columns = Object.keys(change)
+    const sql = `UPDATE instances SET updated_at = @updated_at${columns.map((column) => `, ${column} = @${column}`).join('')} WHERE uuid = @uuid AND deleted = 0
+      ${vmState ? 'AND vm_state IN (SELECT value FROM json_each(@expectedVm))' : ''}
+      ${taskState ? "AND coalesce(task_state, '') IN (SELECT coalesce(value, '') FROM json_each(@expectedTask))" : ''}`
+    const { changes } = this.#db.prepare(sql).run({
+      ...change,
+      uuid,
+      updated_at: this.#clock.text(),
+      ...(vmState ? { expectedVm: JSON.stringify(vmState) } : {}),
+      ...(taskState ? { expectedTask: JSON.stringify(taskState) } : {}),
+    })
+    return changes > 0
+  }
+
+  setPorts(uuid: string, ports: readonly InstancePort[]): void {
+    this.#db
+      .prepare('UPDATE instance_info_caches SET network_info = ?, updated_at = ? WHERE instance_uuid = ?')
+      .run(networkInfoText(ports), this.#clock.text(), uuid)
+  }
+
+  setSpec(uuid: string, spec: RequestSpec): void {
+    this.#db
+      .prepare('UPDATE request_specs SET spec = ?, updated_at = ? WHERE instance_uuid = ?')
+      .run(JSON.stringify(spec), this.#clock.text(), uuid)
+  }
+
+  addFault(uuid: string, fault: { code: number; message: string; details: string | null; host: string | null }): void {
+    this.#db
+      .prepare(
+        'INSERT INTO instance_faults (created_at, updated_at, deleted, instance_uuid, code, message, details, host) VALUES (?, ?, 0, ?, ?, ?, ?, ?)',
+      )
+      .run(this.#clock.text(), this.#clock.text(), uuid, fault.code, fault.message.slice(0, 255), fault.details, fault.host)
+  }
+
+  /** Replaces all metadata. */
+  setMetadata(uuid: string, metadata: Readonly<Record<string, string>>): void {
+    this.#db.transaction(() => {
+      this.#db.prepare('DELETE FROM instance_metadata WHERE instance_uuid = ?').run(uuid)
+      this.#insertPairs('instance_metadata', uuid, metadata)
+      this.#db.prepare('UPDATE instances SET updated_at = ? WHERE uuid = ?').run(this.#clock.text(), uuid)
+    })
+  }
+
+  setTags(uuid: string, tags: readonly string[]): void {
+    this.#db.transaction(() => {
+      this.#db.prepare('DELETE FROM tags WHERE resource_id = ?').run(uuid)
+      for (const tag of tags) this.#db.prepare('INSERT INTO tags (resource_id, tag) VALUES (?, ?)').run(uuid, tag)
+    })
+  }
+
+  systemMetadata(uuid: string): Record<string, string> {
+    const rows = this.#db
+      .prepare<{ key: string; value: string }>('SELECT key, value FROM instance_system_metadata WHERE instance_uuid = ? AND deleted = 0')
+      .all(uuid)
+    return Object.fromEntries(rows.map(({ key, value }) => [key, value]))
+  }
+
+  /** Adds and changes; a null value removes. */
+  setSystemMetadata(uuid: string, change: Readonly<Record<string, string | null>>): void {
+    this.#db.transaction(() => {
+      for (const [key, value] of Object.entries(change)) {
+        this.#db.prepare('DELETE FROM instance_system_metadata WHERE instance_uuid = ? AND key = ?').run(uuid, key)
+        if (value !== null) this.#insertPairs('instance_system_metadata', uuid, { [key]: value })
+      }
+    })
+  }
+
+  /** The row stays, as deleted; what hangs on it too. In the caller's transaction. */
+  remove(uuid: string): void {
+    const now = this.#clock.text()
+    const { changes } = this.#db
+      .prepare(
+        `UPDATE instances SET deleted = id, deleted_at = @now, updated_at = @now, terminated_at = @now, vm_state = 'deleted', task_state = NULL, power_state = 0 WHERE uuid = @uuid AND deleted = 0`,
+      )
+      .run({ uuid, now })
+    if (changes === 0) return
+    for (const table of [
+      'instance_extra',
+      'instance_info_caches',
+      'instance_metadata',
+      'instance_system_metadata',
+      'block_device_mapping',
+    ]) {
+      this.#db.prepare(`UPDATE ${table} SET deleted = id, deleted_at = @now WHERE instance_uuid = @uuid AND deleted = 0`).run({ uuid, now })
+    }
+    this.#db.prepare(`UPDATE instance_info_caches SET network_info = '[]' WHERE instance_uuid = ?`).run(uuid)
+    this.#db.prepare('DELETE FROM console_auth_tokens WHERE instance_uuid = ?').run(uuid)
+  }
+
+  /** The name under which hypervisors know it. */
+  static hypervisorName({ id }: { id: number }): string {
+    return `instance-${id.toString(16).padStart(8, '0')}`
+  }
+
+  #insertPairs(table: 'instance_metadata' | 'instance_system_metadata', uuid: string, pairs: Readonly<Record<string, string>>): void {
+    const now = this.#clock.text()
+    for (const [key, value] of Object.entries(pairs)) {
+      this.#db
+        .prepare(`INSERT INTO ${table} (created_at, deleted, instance_uuid, key, value) VALUES (?, 0, ?, ?, ?)`)
+        .run(now, uuid, key, value)
+    }
+  }
+
+  #complete(rows: Row[]): Instance[] {
+    if (rows.length === 0) return []
+    const uuids = JSON.stringify(rows.map((row) => row.uuid))
+    const metadata = new Map<string, Record<string, string>>()
+    const pairs = this.#db
+      .prepare<{ uuid: string; key: string; value: string }>(
+        'SELECT instance_uuid AS uuid, key, value FROM instance_metadata WHERE instance_uuid IN (SELECT value FROM json_each(?)) ORDER BY id',
+      )
+      .all(uuids)
+    for (const { uuid, key, value } of pairs) {
+      const found = metadata.get(uuid)
+      if (found) found[key] = value
+      else metadata.set(uuid, { [key]: value })
+    }
+    const tags = new Map<string, string[]>()
+    const tagRows = this.#db
+      .prepare<{ uuid: string; tag: string }>(
+        'SELECT resource_id AS uuid, tag FROM tags WHERE resource_id IN (SELECT value FROM json_each(?)) ORDER BY tag',
+      )
+      .all(uuids)
+    for (const { uuid, tag } of tagRows) tags.set(uuid, [...(tags.get(uuid) ?? []), tag])
+    const faults = new Map<string, Fault>()
+    const failed = rows.filter((row) => row.vm_state === 'error' || row.deleted !== 0)
+    if (failed.length > 0) {
+      const found = this.#db
+        .prepare<Fault & { uuid: string }>(
+          'SELECT instance_uuid AS uuid, code, message, details, created_at AS created FROM instance_faults WHERE instance_uuid IN (SELECT value FROM json_each(?)) ORDER BY id',
+        )
+        .all(JSON.stringify(failed.map((row) => row.uuid)))
+      for (const { uuid, ...fault } of found) faults.set(uuid, fault)
+    }
+    return rows.map((row) => toInstance(row, { metadata, tags, faults }))
+  }
+}
+
+function keypairText({ keyName, keyData, keyType }: NewInstance): string {
+  const objects =
+    keyName === null
+      ? []
+      : [{ 'nova_object.name': 'KeyPair', 'nova_object.data': { name: keyName, public_key: keyData, type: keyType ?? 'ssh' } }]
+  return JSON.stringify({
+    'nova_object.name': 'KeyPairList',
+    'nova_object.namespace': 'nova',
+    'nova_object.version': '1.3',
+    'nova_object.data': { objects },
+  })
+}
