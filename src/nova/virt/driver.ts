@@ -152,22 +152,28 @@ export type ComputeDriver = AsyncDisposable & {
   info(uuid: string): Promise<GuestInfo | null>
 
   /**
-   * Makes disks, config drive and guest, and starts it. A guest of this uuid that a cut-off spawn left is taken over.
-   * @throws {GuestError}
+   * Makes disks, config drive and guest, and starts it. A guest of this uuid that runs is left alone; what a cut-off spawn left, or one
+   * that is off, is made anew. Called off or failed, nothing is left.
+   * @throws {GuestError} or the signal's reason
    */
   spawn(spec: GuestSpec, signal: AbortSignal): Promise<void>
   /** Ends the guest and removes all that spawn made, in any state. */
   destroy(uuid: string): Promise<void>
 
+  /**
+   * From off or crashed; a suspended guest goes on where it stood.
+   * @throws {GuestError} `wrong-state` when paused; `not-found`, as all below, when there is no such guest
+   */
   powerOn(uuid: string): Promise<void>
-  /** Asks the guest to shut down and pulls the plug after `graceMs`; at once when 0. */
+  /** Asks the guest to shut down and pulls the plug after `graceMs`; at once when 0. From any state; a suspended guest's memory is let go. */
   powerOff(uuid: string, graceMs: number): Promise<void>
-  /** SOFT asks the guest and turns HARD after `graceMs`. */
+  /** SOFT asks the guest and turns HARD after `graceMs`. Whatever the guest's state was, it runs afterwards. */
   reboot(uuid: string, type: 'SOFT' | 'HARD', graceMs: number): Promise<void>
   pause(uuid: string): Promise<void>
   unpause(uuid: string): Promise<void>
   /** To disk: the guest's memory is kept over a host's restart. */
   suspend(uuid: string): Promise<void>
+  /** Of a suspended guest. */
   resume(uuid: string): Promise<void>
 
   /** The last `lines` lines of the serial log, or all that is kept. */

@@ -1,0 +1,48 @@
+/**
+ * Options of the hypervisor drivers. `[libvirt]` is nova.conf's; `[fake]` is minicloud's own.
+ *
+ * @see https://docs.openstack.org/nova/latest/configuration/config.html#libvirt
+ */
+import { choice, float, int, list, type SectionValues, section, text } from '../../base/config/index.ts'
+
+export const fakeConfig = section('fake', {
+  hosts: int({ default: 1, min: 1, max: 1000, doc: 'How many pretended compute hosts there are.' }),
+  vcpus: int({ default: 1000, min: 1, doc: 'Processors of each host.' }),
+  memoryMb: int({ default: 800_000, min: 1, doc: 'Memory of each host, MiB.' }),
+  localGb: int({ default: 600_000, min: 0, doc: 'Disk of each host, GiB.' }),
+  cpuLimitRatio: float({
+    default: 16,
+    min: 0.1,
+    doc: 'A host refuses guests beyond this multiple of its processors, whatever the scheduler says.',
+  }),
+  memoryLimitRatio: float({ default: 1.5, min: 0.1, doc: 'The same for memory.' }),
+  diskLimitRatio: float({ default: 1, min: 0.1, doc: 'The same for disk.' }),
+  bootDelayMs: int({ default: 0, min: 0, doc: 'How long a guest takes to start.' }),
+  shutdownDelayMs: int({ default: 0, min: 0, doc: 'How long a guest takes to shut down when it is asked to.' }),
+  operationDelayMs: int({ default: 0, min: 0, doc: 'How long every other action on a guest takes.' }),
+  fail: list({
+    default: [],
+    doc: 'Actions that fail: action[:times][:reason], such as `spawn:once` or `power_off:always:host-down`.',
+  }),
+})
+export type FakeConfig = SectionValues<typeof fakeConfig>
+
+export const libvirtConfig = section('libvirt', {
+  virtType: choice(['auto', 'kvm', 'qemu'], {
+    default: 'auto',
+    doc: 'auto takes kvm where a probe guest proves it, else qemu (emulation).',
+  }),
+  connectionUri: text({ default: '', doc: 'The libvirt daemon; by default qemu:///system.' }),
+  cpuMode: choice(['auto', 'host-model', 'host-passthrough', 'custom', 'none'], {
+    default: 'auto',
+    doc: 'What processor guests see; auto is host-model under kvm and none under qemu.',
+  }),
+  cpuModels: list({ default: [], doc: 'The named model, the first that is given, when cpu_mode is custom.' }),
+  hwMachineType: list({ default: [], doc: 'Default machine types, arch=type.' }),
+  diskCachemodes: list({ default: [], doc: 'Cache modes of disks, type=mode; file= is for local disks.' }),
+  hwDiskDiscard: choice(['ignore', 'unmap'], { default: 'unmap', doc: 'Whether a guest can give back space of its disks.' }),
+  numPciePorts: int({ default: 0, min: 0, max: 28, doc: 'PCIe ports of a guest, for hot-plug; 0 makes 12.' }),
+  rngDevPath: text({ default: '/dev/urandom', doc: 'Where guests get entropy from.' }),
+  tbCacheSize: int({ default: 32, min: 0, max: 4096, doc: "MiB of a guest's translation cache under emulation; 0 leaves it to QEMU." }),
+})
+export type LibvirtConfig = SectionValues<typeof libvirtConfig>

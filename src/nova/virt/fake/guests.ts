@@ -1,0 +1,83 @@
+/**
+ * What a fake host remembers of its guests: one small file each, replaced by rename, so that a kill at any moment leaves the old or the
+ * new state. Writes are not synced to disk: after a power cut a guest may be found as it was a little earlier.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { GuestSpec, PowerState } from '../driver.ts'
+
+export type FakeGuest = {
+  readonly uuid: string
+  readonly name: string
+  readonly displayName: string
+  readonly vcpus: number
+  readonly memoryMib: number
+  readonly diskGib: number
+  readonly macs: readonly string[]
+  power: PowerState
+  boots: number
+  /** What the serial port said. */
+  log: string
+}
+
+export const guestOf = (spec: GuestSpec, power: PowerState): FakeGuest => ({
+  uuid: spec.uuid,
+  name: spec.name,
+  displayName: spec.about.displayName,
+  vcpus: spec.vcpus,
+  memoryMib: spec.memoryMib,
+  diskGib: spec.disks.reduce((sum, disk) => sum + disk.sizeGib, 0),
+  macs: spec.nics.map((nic) => nic.mac),
+  power,
+  boots: 0,
+  log: '',
+})
+
+const logMax = 64 * 1024
+
+/** Appends to the guest's log and lets go of the oldest lines beyond 64 KiB. */
+export function say(guest: FakeGuest, text: string): void {
+  const whole = guest.log + text
+  guest.log = whole.length > logMax ? whole.slice(whole.indexOf('\n', whole.length - logMax) + 1) : whole
+}
+
+export class GuestFiles {
+  readonly #dir: string
+
+  constructor(dir: string) {
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    this.#dir = dir
+  }
+
+  #path(uuid: string): string {
+    return join(this.#dir, `${uuid}.json`)
+  }
+
+  /** Files cut off by a power failure hold no guest and are removed. */
+  load(): FakeGuest[] {
+    return readdirSync(this.#dir).flatMap((name) => {
+      const path = join(this.#dir, name)
+      if (name.endsWith('.json')) {
+        try {
+          return [JSON.parse(readFileSync(path, 'utf8')) as FakeGuest]
+        } catch {}
+      }
+      rmSync(path, { force: true, recursive: true })
+      return []
+    })
+  }
+
+  save(guest: FakeGuest): void {
+    const path = this.#path(guest.uuid)
+    writeFileSync(`${path}.new`, JSON.stringify(guest), { mode: 0o600 })
+    renameSync(`${path}.new`, path)
+  }
+
+  remove(uuid: string): void {
+    rmSync(this.#path(uuid), { force: true })
+  }
+
+  names(): string[] {
+    return readdirSync(this.#dir).map((name) => join(this.#dir, name))
+  }
+}

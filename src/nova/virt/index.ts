@@ -1,0 +1,4 @@
+/** The front door of the hypervisor drivers. */
+export { type FakeConfig, fakeConfig, type LibvirtConfig, libvirtConfig } from './config.ts'
+export * from './driver.ts'
+export { type FakeAction, type FakeDriver, type FakeDriverDeps, makeFakeDriver } from './fake/index.ts'
