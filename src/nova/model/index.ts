@@ -1,0 +1,45 @@
+import type { Ground } from '../../base/ground.ts'
+import { InstanceActions } from './actions.ts'
+import { novaConfig, quotaConfig } from './config.ts'
+import { Flavors } from './flavors.ts'
+import { Hosts } from './hosts.ts'
+import { Instances } from './instances.ts'
+import { Keypairs } from './keypairs.ts'
+import { Quotas } from './quotas.ts'
+
+/** The compute service's nouns over one database. */
+export type Model = { instances: Instances; flavors: Flavors; keypairs: Keypairs; quotas: Quotas; actions: InstanceActions; hosts: Hosts }
+
+export function makeModel(ground: Ground): Model {
+  const { serviceDownTime, defaultAvailabilityZone } = ground.config.get(novaConfig)
+  return {
+    instances: new Instances(ground),
+    flavors: new Flavors(ground),
+    keypairs: new Keypairs(ground),
+    quotas: new Quotas(ground, ground.config.get(quotaConfig)),
+    actions: new InstanceActions(ground),
+    hosts: new Hosts(ground, { serviceDownMs: serviceDownTime * 1000, defaultZone: defaultAvailabilityZone }),
+  }
+}
+
+export type { InstanceAction, InstanceActionEvent, InstanceActions } from './actions.ts'
+export { apiConfig, novaConfig, quotaConfig } from './config.ts'
+export { NoValidHost, type Rejection } from './errors.ts'
+export { type Flavor, type Flavors, type FlavorViewer, type NewFlavor, resourcesOf, traitsOf } from './flavors.ts'
+export type { ComputeNode, Hosts, Service } from './hosts.ts'
+export {
+  type Expected,
+  type Fault,
+  type Instance,
+  type InstanceChange,
+  Instances,
+  type InstanceViewer,
+  instanceColumns,
+  instanceJoins,
+  type NewInstance,
+  type RequestSpec,
+} from './instances.ts'
+export type { Keypair, Keypairs } from './keypairs.ts'
+export type { InstancePort, PortSubnet } from './network-info.ts'
+export { type Limits, type QuotaResource, type Quotas, quotaResources, type Usage } from './quotas.ts'
+export { showsProgress, statesOf, statusOf, type TaskState, type VmState } from './states.ts'

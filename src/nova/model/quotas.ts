@@ -1,0 +1,133 @@
+/**
+ * Quotas per project: limits from `[quota]`, overridden by the class `default` and by the project; usage is counted from
+ * what exists, never kept beside it. -1 is without limit.
+ *
+ * @see https://docs.openstack.org/nova/latest/user/quotas.html
+ */
+import type { SectionValues } from '../../base/config/index.ts'
+import { overQuota } from '../../base/errors.ts'
+import type { Ground } from '../../base/ground.ts'
+import type { quotaConfig } from './config.ts'
+
+export const quotaResources = [
+  'instances',
+  'cores',
+  'ram',
+  'metadata_items',
+  'injected_files',
+  'injected_file_content_bytes',
+  'injected_file_path_bytes',
+  'key_pairs',
+  'server_groups',
+  'server_group_members',
+] as const
+export type QuotaResource = (typeof quotaResources)[number]
+export type Limits = Record<QuotaResource, number>
+/** What servers use. `ram` is MiB. */
+export type Usage = { instances: number; cores: number; ram: number }
+
+export class Quotas {
+  readonly #db: Ground['db']
+  readonly #clock: Ground['clock']
+  readonly #config: SectionValues<typeof quotaConfig>
+
+  constructor({ db, clock }: Pick<Ground, 'db' | 'clock'>, config: SectionValues<typeof quotaConfig>) {
+    this.#db = db
+    this.#clock = clock
+    this.#config = config
+  }
+
+  /** Limits of a project that has none of its own. */
+  defaults(): Limits {
+    return {
+      ...this.#configured(),
+      ...this.#rows('SELECT resource, hard_limit FROM quota_classes WHERE class_name = ? AND deleted = 0', 'default'),
+    }
+  }
+
+  limits(projectId: string): Limits {
+    return { ...this.defaults(), ...this.#rows('SELECT resource, hard_limit FROM quotas WHERE project_id = ? AND deleted = 0', projectId) }
+  }
+
+  usage(projectId: string): Usage {
+    return (
+      this.#db
+        .prepare<Usage>(
+          'SELECT count(*) AS instances, coalesce(sum(vcpus), 0) AS cores, coalesce(sum(memory_mb), 0) AS ram FROM instances WHERE project_id = ? AND deleted = 0',
+        )
+        .get(projectId) ?? { instances: 0, cores: 0, ram: 0 }
+    )
+  }
+
+  /** Sets the project's own limits; what is not named stays. */
+  set(projectId: string, limits: Partial<Limits>): void {
+    this.#db.transaction(() => {
+      for (const [resource, limit] of Object.entries(limits)) {
+        this.#db
+          .prepare(
+            `INSERT INTO quotas (created_at, deleted, project_id, resource, hard_limit) VALUES (@now, 0, @projectId, @resource, @limit)
+             ON CONFLICT (project_id, resource, deleted) DO UPDATE SET hard_limit = @limit, updated_at = @now`,
+          )
+          .run({ now: this.#clock.text(), projectId, resource, limit })
+      }
+    })
+  }
+
+  /** Back to the defaults. */
+  reset(projectId: string): void {
+    this.#db.prepare('DELETE FROM quotas WHERE project_id = ?').run(projectId)
+  }
+
+  /**
+   * In the transaction that takes what is asked for.
+   * @throws {CloudError} `over-quota` naming each resource that does not suffice.
+   */
+  check(projectId: string, wanted: Usage): void {
+    const limits = this.limits(projectId)
+    const used = this.usage(projectId)
+    const over = (['instances', 'cores', 'ram'] as const).filter(
+      (name) => limits[name] >= 0 && wanted[name] > 0 && used[name] + wanted[name] > limits[name],
+    )
+    if (over.length === 0) return
+    const list = (of: (name: keyof Usage) => number) => over.map(of).join(', ')
+    throw overQuota(
+      `Quota exceeded for ${over.join(', ')}: Requested ${list((n) => wanted[n])}, but already used ${list((n) => used[n])} of ${list((n) => limits[n])} ${over.join(', ')}`,
+    )
+  }
+
+  #configured(): Limits {
+    const {
+      instances,
+      cores,
+      ram,
+      metadataItems,
+      injectedFiles,
+      injectedFileContentBytes,
+      injectedFilePathLength,
+      keyPairs,
+      serverGroups,
+      serverGroupMembers,
+    } = this.#config
+    return {
+      instances,
+      cores,
+      ram,
+      metadata_items: metadataItems,
+      injected_files: injectedFiles,
+      injected_file_content_bytes: injectedFileContentBytes,
+      injected_file_path_bytes: injectedFilePathLength,
+      key_pairs: keyPairs,
+      server_groups: serverGroups,
+      server_group_members: serverGroupMembers,
+    }
+  }
+
+  #rows(sql: string, key: string): Partial<Limits> {
+    return Object.fromEntries(
+      this.#db
+        .prepare<{ resource: string; hard_limit: number }>(sql)
+        .all(key)
+        .map((row) => [row.resource, row.hard_limit]),
+    ) as Partial<Limits>
+  }
+}
