@@ -3,7 +3,7 @@
  * event and channel, when the first listener comes; later listeners share that.
  */
 import type { Channel } from './channel.ts'
-import { LibvirtError } from './errors.ts'
+import { ConnectionLost, LibvirtError } from './errors.ts'
 import { type DomainEvent, eventTypes, readEvent } from './events.ts'
 import type { Packet } from './framing.ts'
 import { emit } from './listeners.ts'
@@ -26,8 +26,10 @@ export class EventHub {
     return () => this.#listeners.delete(own)
   }
 
-  ready(): Promise<void> {
-    return this.#ready
+  /** @throws {ConnectionLost} when there is no channel to register on */
+  async ready(): Promise<void> {
+    if (!this.#channel) throw new ConnectionLost('there is no connection to the daemon')
+    await this.#ready
   }
 
   /** @throws what registering does */

@@ -1,11 +1,12 @@
 /** libvirt's RPC in TypeScript: no native code, one dependency (Node). See README.md. */
 export type { Credentials } from './auth.ts'
 export type { BlockJobInfo, BlockJobs } from './block-jobs.ts'
-export { Connection, type ConnectionState, type ConnectOptions, connect, type DomainStats, type NodeInfo } from './connection.ts'
+export { Connection, connect, type DomainStats, type NodeInfo } from './connection.ts'
 export * from './constants.ts'
 export { Domain, type DomainInfo, type InterfaceAddresses, type MigrateOptions } from './domain.ts'
 export { ConnectionLost, ErrorCode, LibvirtError } from './errors.ts'
 export type { DomainEvent } from './events.ts'
+export type { ConnectionState, ConnectOptions } from './link.ts'
 export { type MockCall, type MockDaemon, type MockDomain, type MockFailure, startMockDaemon } from './mock/index.ts'
 export type { Network } from './network.ts'
 export { type ProcedureName, type Procedures, procedures } from './procedures.ts'

@@ -69,6 +69,7 @@ export class Link {
         if (ready && this.#channel === channel) this.#onLost()
       },
     })
+    const patience = setTimeout(() => channel.destroy(`the daemon said nothing for ${timeoutMs} ms`), timeoutMs)
     try {
       await authenticate(channel, this.options.auth, transport.kind !== 'tcp')
       const keepAlive = this.options.keepAlive ?? { intervalMs: 5_000, count: 5 }
@@ -76,15 +77,15 @@ export class Link {
         const { supported } = await channel.call(procedures.connectSupportsFeature, { feature: Feature.programKeepAlive })
         if (supported) channel.startKeepAlive(keepAlive)
       }
+      clearTimeout(patience)
       await channel.call(procedures.connectOpen, { name: remote, flags: this.options.readonly ? readonlyFlag : 0 }, { timeoutMs: 60_000 })
       await this.hub.attach(channel)
+      if (this.#closed || !channel.open) throw new ConnectionLost('the connection was closed')
     } catch (error) {
+      clearTimeout(patience)
+      this.hub.detach()
       channel.destroy()
       throw error
-    }
-    if (this.#closed) {
-      channel.destroy()
-      throw new ConnectionLost('the connection was closed')
     }
     ready = true
     this.#channel = channel

@@ -137,9 +137,12 @@ export class Session {
   #receiveStream(packet: Packet): void {
     const stream = this.#streams.get(packet.serial)
     if (!stream) return
-    if (packet.status === MessageStatus.continue) return stream.data(packet.payload)
-    this.#streams.delete(packet.serial)
     try {
+      if (packet.status === MessageStatus.continue) {
+        stream.data(packet.payload)
+        return
+      }
+      this.#streams.delete(packet.serial)
       if (packet.status === MessageStatus.ok) stream.finish()
       this.#socket.write(encodeRaw({ ...packet, status: MessageStatus.ok }))
     } catch (error) {
