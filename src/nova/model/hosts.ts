@@ -33,6 +33,8 @@ export type ComputeNode = {
   readonly ramAllocationRatio: number
   readonly diskAllocationRatio: number
   readonly runningVms: number
+  /** Servers being built on it now. */
+  readonly building: number
 }
 
 export type AllocationRatios = { cpu: number; ram: number; disk: number }
@@ -60,6 +62,7 @@ type NodeRow = {
   ram_allocation_ratio: number
   disk_allocation_ratio: number
   running_vms: number
+  building: number
 }
 
 const internalZone = 'internal'
@@ -192,7 +195,8 @@ export class Hosts {
     return this.#db
       .prepare<NodeRow>(
         `SELECT id, uuid, host, hypervisor_hostname, stats, cpu_allocation_ratio, ram_allocation_ratio, disk_allocation_ratio,
-         (SELECT count(*) FROM instances i WHERE i.host = n.host AND i.deleted = 0) AS running_vms FROM compute_nodes n WHERE deleted = 0 ORDER BY id`,
+         (SELECT count(*) FROM instances i WHERE i.host = n.host AND i.deleted = 0) AS running_vms,
+         (SELECT count(*) FROM instances i WHERE i.host = n.host AND i.deleted = 0 AND i.vm_state = 'building') AS building FROM compute_nodes n WHERE deleted = 0 ORDER BY id`,
       )
       .all()
       .map((row) => ({
@@ -205,6 +209,7 @@ export class Hosts {
         ramAllocationRatio: row.ram_allocation_ratio,
         diskAllocationRatio: row.disk_allocation_ratio,
         runningVms: row.running_vms,
+        building: row.building,
       }))
   }
 

@@ -1,0 +1,68 @@
+/**
+ * From a server and its image's properties to what the hypervisor is asked for.
+ *
+ * @see https://docs.openstack.org/glance/latest/admin/useful-image-properties.html
+ */
+import type { ConfigDrive, DiskSpec, GuestSpec, NicSpec } from '../virt/index.ts'
+import type { SpawnArgs } from './messages.ts'
+
+export type GuestFiles = {
+  root: { file: string; format: 'raw' | 'qcow2' }
+  kernel: string | null
+  ramdisk: string | null
+}
+export type Plugged = { portId: string; mac: string; tap: string; bridge: string; mtu: number }
+
+const letters = 'abcdefghijklmnopqrstuvwxyz'
+const oneOf = <const T extends string>(value: string | undefined, allowed: readonly T[], otherwise: T): T =>
+  allowed.find((item) => item === value) ?? otherwise
+const isTrue = (value: string | undefined): boolean => ['yes', 'true', '1', 'on'].includes(value?.toLowerCase() ?? '')
+
+export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly Plugged[]): GuestSpec {
+  const properties = args.imageProperties
+  const model = oneOf(properties.hw_vif_model, ['virtio', 'e1000', 'e1000e', 'rtl8139'], 'virtio')
+  const configDrive: ConfigDrive | null = args.configDrive && {
+    format: args.configDrive.format,
+    files: args.configDrive.files.map(({ path, base64 }) => ({ path, data: Buffer.from(base64, 'base64') })),
+  }
+  return {
+    uuid: args.uuid,
+    name: args.name,
+    vcpus: args.flavor.vcpus,
+    memoryMib: args.flavor.memoryMib,
+    firmware: oneOf(properties.hw_firmware_type, ['bios', 'uefi'], 'bios'),
+    machineType: properties.hw_machine_type ?? null,
+    kernel:
+      files.kernel === null
+        ? null
+        : { file: files.kernel, initrd: files.ramdisk, cmdline: properties.os_command_line ?? 'console=tty0 console=ttyS0' },
+    disks: disksOf(args, files.root),
+    nics: plugged.map(({ portId, mac, tap, bridge, mtu }): NicSpec => ({ portId, mac, tap, bridge, mtu, model })),
+    configDrive,
+    video: oneOf(properties.hw_video_model, ['vga', 'virtio', 'qxl', 'cirrus', 'none'], 'vga'),
+    guestAgent: isTrue(properties.hw_qemu_guest_agent),
+    rng: properties.hw_rng_model !== 'none',
+    about: {
+      displayName: args.displayName,
+      projectId: args.projectId,
+      userId: args.userId,
+      flavor: args.flavor.name,
+      imageId: args.imageId,
+    },
+  }
+}
+
+function disksOf({ flavor, imageProperties }: SpawnArgs, root: GuestFiles['root']): DiskSpec[] {
+  const bus = oneOf(imageProperties.hw_disk_bus, ['virtio', 'scsi', 'sata', 'ide', 'usb'], 'virtio')
+  const prefix = { virtio: 'vd', scsi: 'sd', sata: 'sd', usb: 'sd', ide: 'hd' }[bus]
+  const wanted: Omit<DiskSpec, 'device' | 'bus' | 'kind'>[] = [
+    { name: 'root', source: { kind: 'image', ...root }, sizeGib: flavor.rootGib, bootIndex: 1, serial: null },
+    ...(flavor.ephemeralGib > 0
+      ? [{ name: 'ephemeral0', source: { kind: 'blank' } as const, sizeGib: flavor.ephemeralGib, bootIndex: null, serial: null }]
+      : []),
+    ...(flavor.swapMib > 0
+      ? [{ name: 'swap', source: { kind: 'blank' } as const, sizeGib: flavor.swapMib / 1024, bootIndex: null, serial: null }]
+      : []),
+  ]
+  return wanted.map((disk, i) => ({ ...disk, bus, kind: 'disk', device: `${prefix}${letters[i]}` }))
+}

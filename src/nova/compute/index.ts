@@ -1,0 +1,16 @@
+export { computeConfig } from './config.ts'
+export { guestSpec } from './guest-spec.ts'
+export { ComputeManager, type ImageFiles, type ManagerDeps, type Plugs } from './manager.ts'
+export {
+  type ComputeCalls,
+  computeTopic,
+  type DestroyArgs,
+  type GuestChanged,
+  guestChanged,
+  type HostReport,
+  hostConnected,
+  hostReported,
+  type PowerAction,
+  type PowerArgs,
+  type SpawnArgs,
+} from './messages.ts'

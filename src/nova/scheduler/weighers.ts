@@ -1,0 +1,23 @@
+/**
+ * Orders the hosts that passed, best first.
+ *
+ * A weigher's raw scores are stretched to 0..1 over the hosts at hand, so that a multiplier means the same for free
+ * memory (MiB) as for a count of servers. Equals keep the order they came in.
+ *
+ * @see https://docs.openstack.org/nova/latest/admin/scheduling.html#weights
+ */
+import type { HostState } from './filters.ts'
+
+export type Weigher = { readonly name: string; readonly multiplier: number; readonly score: (host: HostState) => number }
+
+export function rank(hosts: readonly HostState[], weighers: readonly Weigher[]): HostState[] {
+  const ranked = hosts.map((host) => ({ host, weight: 0 }))
+  for (const { multiplier, score } of weighers) {
+    const scores = hosts.map(score)
+    const low = Math.min(...scores)
+    const span = Math.max(...scores) - low
+    if (span <= 0) continue
+    for (const [i, entry] of ranked.entries()) entry.weight += (multiplier * ((scores[i] ?? low) - low)) / span
+  }
+  return ranked.sort((a, b) => b.weight - a.weight).map(({ host }) => host)
+}
