@@ -25,6 +25,535 @@ CREATE TABLE `minicloud_sagas` (
 
 CREATE INDEX `minicloud_sagas_state_idx` ON `minicloud_sagas` (`state`);
 CREATE INDEX `minicloud_sagas_key_idx` ON `minicloud_sagas` (`key`);
+CREATE TABLE `application_credential_role` (
+	`application_credential_id` integer NOT NULL,
+	`role_id` VARCHAR(64) NOT NULL,
+	PRIMARY KEY(`application_credential_id`, `role_id`),
+	FOREIGN KEY (`application_credential_id`) REFERENCES `application_credential`(`internal_id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`role_id`) REFERENCES `role`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE TABLE `application_credential` (
+	`internal_id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`id` VARCHAR(64) NOT NULL,
+	`name` VARCHAR(255) NOT NULL,
+	`secret_hash` VARCHAR(255) NOT NULL,
+	`description` text,
+	`user_id` VARCHAR(64) NOT NULL,
+	`project_id` VARCHAR(64),
+	`expires_at` integer,
+	`system` VARCHAR(64),
+	`unrestricted` BOOLEAN DEFAULT false NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`project_id`) REFERENCES `project`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE UNIQUE INDEX `application_credential_id_unique` ON `application_credential` (`id`);
+CREATE UNIQUE INDEX `duplicate_app_cred_constraint` ON `application_credential` (`user_id`,`name`);
+CREATE TABLE `assignment` (
+	`type` VARCHAR(64) NOT NULL,
+	`actor_id` VARCHAR(64) NOT NULL,
+	`target_id` VARCHAR(64) NOT NULL,
+	`role_id` VARCHAR(64) NOT NULL,
+	`inherited` BOOLEAN NOT NULL,
+	PRIMARY KEY(`type`, `actor_id`, `target_id`, `role_id`, `inherited`)
+);
+
+CREATE INDEX `ix_actor_id` ON `assignment` (`actor_id`);
+CREATE INDEX `assignment_target_id_idx` ON `assignment` (`target_id`);
+CREATE TABLE `endpoint` (
+	`id` VARCHAR(64) PRIMARY KEY NOT NULL,
+	`legacy_endpoint_id` VARCHAR(64),
+	`interface` VARCHAR(8) NOT NULL,
+	`region_id` VARCHAR(255),
+	`service_id` VARCHAR(64) NOT NULL,
+	`url` text NOT NULL,
+	`enabled` BOOLEAN DEFAULT true NOT NULL,
+	`extra` text,
+	FOREIGN KEY (`region_id`) REFERENCES `region`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`service_id`) REFERENCES `service`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE INDEX `service_id` ON `endpoint` (`service_id`);
+CREATE TABLE `group` (
+	`id` VARCHAR(64) PRIMARY KEY NOT NULL,
+	`domain_id` VARCHAR(64) NOT NULL,
+	`name` VARCHAR(64) NOT NULL,
+	`description` text,
+	`extra` text,
+	FOREIGN KEY (`domain_id`) REFERENCES `project`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE UNIQUE INDEX `ixu_group_name_domain_id` ON `group` (`domain_id`,`name`);
+CREATE TABLE `implied_role` (
+	`prior_role_id` VARCHAR(64) NOT NULL,
+	`implied_role_id` VARCHAR(64) NOT NULL,
+	PRIMARY KEY(`prior_role_id`, `implied_role_id`),
+	FOREIGN KEY (`prior_role_id`) REFERENCES `role`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`implied_role_id`) REFERENCES `role`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE TABLE `local_user` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`user_id` VARCHAR(64) NOT NULL,
+	`domain_id` VARCHAR(64) NOT NULL,
+	`name` VARCHAR(255) NOT NULL,
+	`failed_auth_count` integer,
+	`failed_auth_at` DATETIME,
+	FOREIGN KEY (`user_id`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE UNIQUE INDEX `local_user_user_id_unique` ON `local_user` (`user_id`);
+CREATE UNIQUE INDEX `local_user_domain_id_name` ON `local_user` (`domain_id`,`name`);
+CREATE TABLE `user_group_membership` (
+	`user_id` VARCHAR(64) NOT NULL,
+	`group_id` VARCHAR(64) NOT NULL,
+	PRIMARY KEY(`user_id`, `group_id`),
+	FOREIGN KEY (`user_id`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`group_id`) REFERENCES `group`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE INDEX `group_id` ON `user_group_membership` (`group_id`);
+CREATE TABLE `password` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`local_user_id` integer NOT NULL,
+	`password_hash` VARCHAR(255),
+	`self_service` BOOLEAN DEFAULT false NOT NULL,
+	`created_at` DATETIME NOT NULL,
+	`created_at_int` integer NOT NULL,
+	`expires_at` DATETIME,
+	`expires_at_int` integer,
+	FOREIGN KEY (`local_user_id`) REFERENCES `local_user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE INDEX `password_local_user_id_idx` ON `password` (`local_user_id`);
+CREATE TABLE `project_option` (
+	`project_id` VARCHAR(64) NOT NULL,
+	`option_id` VARCHAR(4) NOT NULL,
+	`option_value` text,
+	PRIMARY KEY(`project_id`, `option_id`),
+	FOREIGN KEY (`project_id`) REFERENCES `project`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE TABLE `project_tag` (
+	`project_id` VARCHAR(64) NOT NULL,
+	`name` VARCHAR(255) NOT NULL,
+	PRIMARY KEY(`project_id`, `name`),
+	FOREIGN KEY (`project_id`) REFERENCES `project`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE TABLE `project` (
+	`id` VARCHAR(64) PRIMARY KEY NOT NULL,
+	`name` VARCHAR(64) NOT NULL,
+	`extra` text,
+	`description` text,
+	`enabled` BOOLEAN NOT NULL,
+	`domain_id` VARCHAR(64) NOT NULL,
+	`parent_id` VARCHAR(64),
+	`is_domain` BOOLEAN DEFAULT false NOT NULL
+);
+
+CREATE INDEX `project_parent_id_idx` ON `project` (`parent_id`);
+CREATE UNIQUE INDEX `ixu_project_name_domain_id` ON `project` (`domain_id`,`name`);
+CREATE TABLE `region` (
+	`id` VARCHAR(255) PRIMARY KEY NOT NULL,
+	`description` VARCHAR(255) NOT NULL,
+	`parent_region_id` VARCHAR(255),
+	`extra` text
+);
+
+CREATE TABLE `revocation_event` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`domain_id` VARCHAR(64),
+	`project_id` VARCHAR(64),
+	`user_id` VARCHAR(64),
+	`role_id` VARCHAR(64),
+	`trust_id` VARCHAR(64),
+	`consumer_id` VARCHAR(64),
+	`access_token_id` VARCHAR(64),
+	`issued_before` DATETIME NOT NULL,
+	`expires_at` DATETIME,
+	`revoked_at` DATETIME NOT NULL,
+	`audit_id` VARCHAR(32),
+	`audit_chain_id` VARCHAR(32)
+);
+
+CREATE INDEX `ix_revocation_event_revoked_at` ON `revocation_event` (`revoked_at`);
+CREATE TABLE `role_option` (
+	`role_id` VARCHAR(64) NOT NULL,
+	`option_id` VARCHAR(4) NOT NULL,
+	`option_value` text,
+	PRIMARY KEY(`role_id`, `option_id`),
+	FOREIGN KEY (`role_id`) REFERENCES `role`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE TABLE `role` (
+	`id` VARCHAR(64) PRIMARY KEY NOT NULL,
+	`name` VARCHAR(255) NOT NULL,
+	`extra` text,
+	`domain_id` VARCHAR(64) DEFAULT '<<null>>' NOT NULL,
+	`description` text
+);
+
+CREATE UNIQUE INDEX `ixu_role_name_domain_id` ON `role` (`name`,`domain_id`);
+CREATE TABLE `service` (
+	`id` VARCHAR(64) PRIMARY KEY NOT NULL,
+	`type` VARCHAR(255),
+	`enabled` BOOLEAN DEFAULT true NOT NULL,
+	`extra` text
+);
+
+CREATE TABLE `system_assignment` (
+	`type` VARCHAR(64) NOT NULL,
+	`actor_id` VARCHAR(64) NOT NULL,
+	`target_id` VARCHAR(64) NOT NULL,
+	`role_id` VARCHAR(64) NOT NULL,
+	`inherited` BOOLEAN NOT NULL,
+	PRIMARY KEY(`type`, `actor_id`, `target_id`, `role_id`, `inherited`)
+);
+
+CREATE INDEX `ix_system_actor_id` ON `system_assignment` (`actor_id`);
+CREATE TABLE `user_option` (
+	`user_id` VARCHAR(64) NOT NULL,
+	`option_id` VARCHAR(4) NOT NULL,
+	`option_value` text,
+	PRIMARY KEY(`user_id`, `option_id`),
+	FOREIGN KEY (`user_id`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE TABLE `user` (
+	`id` VARCHAR(64) PRIMARY KEY NOT NULL,
+	`extra` text,
+	`enabled` BOOLEAN NOT NULL,
+	`default_project_id` VARCHAR(64),
+	`created_at` DATETIME,
+	`last_active_at` DATETIME,
+	`domain_id` VARCHAR(64) NOT NULL,
+	FOREIGN KEY (`domain_id`) REFERENCES `project`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_default_project_id` ON `user` (`default_project_id`);
+CREATE INDEX `user_domain_id_idx` ON `user` (`domain_id`);
+CREATE TABLE `image_locations` (
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` BOOLEAN DEFAULT false NOT NULL,
+	`id` integer PRIMARY KEY NOT NULL,
+	`image_id` VARCHAR(36) NOT NULL,
+	`value` text NOT NULL,
+	`meta_data` text DEFAULT '{}',
+	`status` VARCHAR(30) DEFAULT 'active' NOT NULL,
+	FOREIGN KEY (`image_id`) REFERENCES `images`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_image_locations_image_id` ON `image_locations` (`image_id`);
+CREATE INDEX `ix_image_locations_deleted` ON `image_locations` (`deleted`);
+CREATE TABLE `image_members` (
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` BOOLEAN DEFAULT false NOT NULL,
+	`id` integer PRIMARY KEY NOT NULL,
+	`image_id` VARCHAR(36) NOT NULL,
+	`member` VARCHAR(255) NOT NULL,
+	`can_share` BOOLEAN DEFAULT false NOT NULL,
+	`status` VARCHAR(20) DEFAULT 'pending' NOT NULL,
+	FOREIGN KEY (`image_id`) REFERENCES `images`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_image_members_image_id` ON `image_members` (`image_id`);
+CREATE INDEX `ix_image_members_image_id_member` ON `image_members` (`image_id`,`member`);
+CREATE INDEX `ix_image_members_deleted` ON `image_members` (`deleted`);
+CREATE UNIQUE INDEX `image_members_image_id_member_deleted_at_key` ON `image_members` (`image_id`,`member`,`deleted_at`);
+CREATE TABLE `image_properties` (
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` BOOLEAN DEFAULT false NOT NULL,
+	`id` integer PRIMARY KEY NOT NULL,
+	`image_id` VARCHAR(36) NOT NULL,
+	`name` VARCHAR(255) NOT NULL,
+	`value` text,
+	FOREIGN KEY (`image_id`) REFERENCES `images`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_image_properties_image_id` ON `image_properties` (`image_id`);
+CREATE INDEX `ix_image_properties_deleted` ON `image_properties` (`deleted`);
+CREATE UNIQUE INDEX `ix_image_properties_image_id_name` ON `image_properties` (`image_id`,`name`);
+CREATE TABLE `image_tags` (
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` BOOLEAN DEFAULT false NOT NULL,
+	`id` integer PRIMARY KEY NOT NULL,
+	`image_id` VARCHAR(36) NOT NULL,
+	`value` VARCHAR(255) NOT NULL,
+	FOREIGN KEY (`image_id`) REFERENCES `images`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_image_tags_image_id` ON `image_tags` (`image_id`);
+CREATE INDEX `ix_image_tags_image_id_tag_value` ON `image_tags` (`image_id`,`value`);
+CREATE TABLE `images` (
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` BOOLEAN DEFAULT false NOT NULL,
+	`id` VARCHAR(36) PRIMARY KEY NOT NULL,
+	`name` VARCHAR(255),
+	`disk_format` VARCHAR(20),
+	`container_format` VARCHAR(20),
+	`size` integer,
+	`virtual_size` integer,
+	`status` VARCHAR(30) NOT NULL,
+	`visibility` VARCHAR(9) DEFAULT 'shared' NOT NULL,
+	`checksum` VARCHAR(32),
+	`os_hash_algo` VARCHAR(64),
+	`os_hash_value` VARCHAR(128),
+	`min_disk` integer DEFAULT 0 NOT NULL,
+	`min_ram` integer DEFAULT 0 NOT NULL,
+	`owner` VARCHAR(255),
+	`protected` BOOLEAN DEFAULT false NOT NULL,
+	`os_hidden` BOOLEAN DEFAULT false NOT NULL
+);
+
+CREATE INDEX `checksum_image_idx` ON `images` (`checksum`);
+CREATE INDEX `visibility_image_idx` ON `images` (`visibility`);
+CREATE INDEX `ix_images_deleted` ON `images` (`deleted`);
+CREATE INDEX `owner_image_idx` ON `images` (`owner`);
+CREATE INDEX `created_at_image_idx` ON `images` (`created_at`);
+CREATE INDEX `updated_at_image_idx` ON `images` (`updated_at`);
+CREATE INDEX `os_hidden_image_idx` ON `images` (`os_hidden`);
+CREATE INDEX `os_hash_value_image_idx` ON `images` (`os_hash_value`);
+CREATE TABLE `default_security_group` (
+	`project_id` VARCHAR(255) PRIMARY KEY NOT NULL,
+	`security_group_id` VARCHAR(36) NOT NULL,
+	FOREIGN KEY (`security_group_id`) REFERENCES `securitygroups`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE TABLE `floatingips` (
+	`id` VARCHAR(36) PRIMARY KEY NOT NULL,
+	`project_id` VARCHAR(255) NOT NULL,
+	`name` VARCHAR(255) DEFAULT '' NOT NULL,
+	`description` VARCHAR(255) DEFAULT '' NOT NULL,
+	`tags` TEXT DEFAULT '[]' NOT NULL,
+	`revision_number` integer DEFAULT 0 NOT NULL,
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME NOT NULL,
+	`floating_ip_address` VARCHAR(64) NOT NULL,
+	`floating_network_id` VARCHAR(36) NOT NULL,
+	`floating_port_id` VARCHAR(36) NOT NULL,
+	`fixed_port_id` VARCHAR(36),
+	`fixed_ip_address` VARCHAR(64),
+	`router_id` VARCHAR(36),
+	`status` VARCHAR(16) NOT NULL,
+	FOREIGN KEY (`floating_port_id`) REFERENCES `ports`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`fixed_port_id`) REFERENCES `ports`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`router_id`) REFERENCES `routers`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_floatingips_project_id` ON `floatingips` (`project_id`);
+CREATE INDEX `ix_floatingips_fixed_port_id` ON `floatingips` (`fixed_port_id`);
+CREATE INDEX `ix_floatingips_router_id` ON `floatingips` (`router_id`);
+CREATE UNIQUE INDEX `uniq_floatingips0floating_port_id` ON `floatingips` (`floating_port_id`);
+CREATE TABLE `ipallocationpools` (
+	`subnet_id` VARCHAR(36) NOT NULL,
+	`first_key` VARCHAR(32) NOT NULL,
+	`last_key` VARCHAR(32) NOT NULL,
+	PRIMARY KEY(`subnet_id`, `first_key`),
+	FOREIGN KEY (`subnet_id`) REFERENCES `subnets`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE TABLE `ipallocations` (
+	`port_id` VARCHAR(36) NOT NULL,
+	`subnet_id` VARCHAR(36) NOT NULL,
+	`network_id` VARCHAR(36) NOT NULL,
+	`ip_address` VARCHAR(64) NOT NULL,
+	`ip_key` VARCHAR(32) NOT NULL,
+	PRIMARY KEY(`subnet_id`, `ip_key`),
+	FOREIGN KEY (`port_id`) REFERENCES `ports`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`subnet_id`) REFERENCES `subnets`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_ipallocations_port_id` ON `ipallocations` (`port_id`);
+CREATE INDEX `ix_ipallocations_network_id_ip_address` ON `ipallocations` (`network_id`,`ip_address`);
+CREATE TABLE `ipavailabilityranges` (
+	`subnet_id` VARCHAR(36) NOT NULL,
+	`first_key` VARCHAR(32) NOT NULL,
+	`last_key` VARCHAR(32) NOT NULL,
+	PRIMARY KEY(`subnet_id`, `first_key`),
+	FOREIGN KEY (`subnet_id`) REFERENCES `subnets`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE TABLE `network_quotas` (
+	`project_id` VARCHAR(255) NOT NULL,
+	`resource` VARCHAR(255) NOT NULL,
+	`limit` integer NOT NULL,
+	PRIMARY KEY(`project_id`, `resource`)
+);
+
+CREATE TABLE `network_seeds` (
+	`name` text PRIMARY KEY NOT NULL,
+	`resource_id` VARCHAR(36) NOT NULL
+);
+
+CREATE TABLE `networks` (
+	`id` VARCHAR(36) PRIMARY KEY NOT NULL,
+	`project_id` VARCHAR(255) NOT NULL,
+	`name` VARCHAR(255) DEFAULT '' NOT NULL,
+	`description` VARCHAR(255) DEFAULT '' NOT NULL,
+	`tags` TEXT DEFAULT '[]' NOT NULL,
+	`revision_number` integer DEFAULT 0 NOT NULL,
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME NOT NULL,
+	`status` VARCHAR(16) NOT NULL,
+	`admin_state_up` BOOLEAN NOT NULL,
+	`mtu` integer NOT NULL,
+	`shared` BOOLEAN NOT NULL,
+	`external` BOOLEAN NOT NULL,
+	`is_default` BOOLEAN NOT NULL,
+	`port_security_enabled` BOOLEAN NOT NULL,
+	`network_type` VARCHAR(32) NOT NULL,
+	`physical_network` VARCHAR(64),
+	`segmentation_id` integer,
+	`zone` integer NOT NULL
+);
+
+CREATE INDEX `ix_networks_project_id` ON `networks` (`project_id`);
+CREATE INDEX `ix_networks_shared` ON `networks` (`shared`);
+CREATE UNIQUE INDEX `uniq_networks0zone` ON `networks` (`zone`);
+CREATE TABLE `ports` (
+	`id` VARCHAR(36) PRIMARY KEY NOT NULL,
+	`project_id` VARCHAR(255) NOT NULL,
+	`name` VARCHAR(255) DEFAULT '' NOT NULL,
+	`description` VARCHAR(255) DEFAULT '' NOT NULL,
+	`tags` TEXT DEFAULT '[]' NOT NULL,
+	`revision_number` integer DEFAULT 0 NOT NULL,
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME NOT NULL,
+	`network_id` VARCHAR(36) NOT NULL,
+	`mac_address` VARCHAR(32) NOT NULL,
+	`admin_state_up` BOOLEAN NOT NULL,
+	`status` VARCHAR(16) NOT NULL,
+	`device_id` VARCHAR(255) NOT NULL,
+	`device_owner` VARCHAR(255) NOT NULL,
+	`port_security_enabled` BOOLEAN NOT NULL,
+	`allowed_address_pairs` TEXT NOT NULL,
+	`extra_dhcp_opts` TEXT NOT NULL,
+	`dns_name` VARCHAR(255) NOT NULL,
+	`host_id` VARCHAR(255) NOT NULL,
+	`vnic_type` VARCHAR(64) NOT NULL,
+	`profile` TEXT NOT NULL,
+	`bridge` VARCHAR(16),
+	`request_key` VARCHAR(255),
+	`mark` integer,
+	FOREIGN KEY (`network_id`) REFERENCES `networks`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_ports_project_id` ON `ports` (`project_id`);
+CREATE INDEX `ix_ports_network_id_device_owner` ON `ports` (`network_id`,`device_owner`);
+CREATE UNIQUE INDEX `uniq_ports0device_id0request_key` ON `ports` (`device_id`,`request_key`);
+CREATE UNIQUE INDEX `uniq_ports0network_id0mac_address` ON `ports` (`network_id`,`mac_address`);
+CREATE UNIQUE INDEX `uniq_ports0mark` ON `ports` (`mark`);
+CREATE TABLE `routerports` (
+	`router_id` VARCHAR(36) NOT NULL,
+	`port_id` VARCHAR(36) NOT NULL,
+	`port_type` VARCHAR(255) NOT NULL,
+	PRIMARY KEY(`router_id`, `port_id`),
+	FOREIGN KEY (`router_id`) REFERENCES `routers`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`port_id`) REFERENCES `ports`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE UNIQUE INDEX `uniq_routerports0port_id` ON `routerports` (`port_id`);
+CREATE TABLE `routers` (
+	`id` VARCHAR(36) PRIMARY KEY NOT NULL,
+	`project_id` VARCHAR(255) NOT NULL,
+	`name` VARCHAR(255) DEFAULT '' NOT NULL,
+	`description` VARCHAR(255) DEFAULT '' NOT NULL,
+	`tags` TEXT DEFAULT '[]' NOT NULL,
+	`revision_number` integer DEFAULT 0 NOT NULL,
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME NOT NULL,
+	`status` VARCHAR(16) NOT NULL,
+	`admin_state_up` BOOLEAN NOT NULL,
+	`gw_port_id` VARCHAR(36),
+	`enable_snat` BOOLEAN NOT NULL,
+	`routes` TEXT NOT NULL,
+	FOREIGN KEY (`gw_port_id`) REFERENCES `ports`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_routers_project_id` ON `routers` (`project_id`);
+CREATE INDEX `ix_routers_gw_port_id` ON `routers` (`gw_port_id`);
+CREATE TABLE `securitygroupportbindings` (
+	`port_id` VARCHAR(36) NOT NULL,
+	`security_group_id` VARCHAR(36) NOT NULL,
+	PRIMARY KEY(`port_id`, `security_group_id`),
+	FOREIGN KEY (`port_id`) REFERENCES `ports`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`security_group_id`) REFERENCES `securitygroups`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_securitygroupportbindings_security_group_id` ON `securitygroupportbindings` (`security_group_id`);
+CREATE TABLE `securitygrouprules` (
+	`id` VARCHAR(36) PRIMARY KEY NOT NULL,
+	`project_id` VARCHAR(255) NOT NULL,
+	`name` VARCHAR(255) DEFAULT '' NOT NULL,
+	`description` VARCHAR(255) DEFAULT '' NOT NULL,
+	`tags` TEXT DEFAULT '[]' NOT NULL,
+	`revision_number` integer DEFAULT 0 NOT NULL,
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME NOT NULL,
+	`security_group_id` VARCHAR(36) NOT NULL,
+	`remote_group_id` VARCHAR(36),
+	`direction` VARCHAR(16) NOT NULL,
+	`ethertype` VARCHAR(40) NOT NULL,
+	`protocol` VARCHAR(40),
+	`port_range_min` integer,
+	`port_range_max` integer,
+	`remote_ip_prefix` VARCHAR(255),
+	`normalized_cidr` VARCHAR(255),
+	FOREIGN KEY (`security_group_id`) REFERENCES `securitygroups`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`remote_group_id`) REFERENCES `securitygroups`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE INDEX `ix_securitygrouprules_project_id` ON `securitygrouprules` (`project_id`);
+CREATE INDEX `ix_securitygrouprules_security_group_id` ON `securitygrouprules` (`security_group_id`);
+CREATE INDEX `ix_securitygrouprules_remote_group_id` ON `securitygrouprules` (`remote_group_id`);
+CREATE TABLE `securitygroups` (
+	`id` VARCHAR(36) PRIMARY KEY NOT NULL,
+	`project_id` VARCHAR(255) NOT NULL,
+	`name` VARCHAR(255) DEFAULT '' NOT NULL,
+	`description` VARCHAR(255) DEFAULT '' NOT NULL,
+	`tags` TEXT DEFAULT '[]' NOT NULL,
+	`revision_number` integer DEFAULT 0 NOT NULL,
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME NOT NULL,
+	`stateful` BOOLEAN NOT NULL
+);
+
+CREATE INDEX `ix_securitygroups_project_id` ON `securitygroups` (`project_id`);
+CREATE TABLE `subnets` (
+	`id` VARCHAR(36) PRIMARY KEY NOT NULL,
+	`project_id` VARCHAR(255) NOT NULL,
+	`name` VARCHAR(255) DEFAULT '' NOT NULL,
+	`description` VARCHAR(255) DEFAULT '' NOT NULL,
+	`tags` TEXT DEFAULT '[]' NOT NULL,
+	`revision_number` integer DEFAULT 0 NOT NULL,
+	`created_at` DATETIME NOT NULL,
+	`updated_at` DATETIME NOT NULL,
+	`network_id` VARCHAR(36) NOT NULL,
+	`ip_version` integer NOT NULL,
+	`cidr` VARCHAR(64) NOT NULL,
+	`gateway_ip` VARCHAR(64),
+	`enable_dhcp` BOOLEAN NOT NULL,
+	`ipv6_ra_mode` VARCHAR(16),
+	`ipv6_address_mode` VARCHAR(16),
+	`dns_nameservers` TEXT NOT NULL,
+	`host_routes` TEXT NOT NULL,
+	FOREIGN KEY (`network_id`) REFERENCES `networks`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `ix_subnets_project_id` ON `subnets` (`project_id`);
+CREATE INDEX `ix_subnets_network_id` ON `subnets` (`network_id`);
 CREATE TABLE `aggregate_hosts` (
 	`created_at` DATETIME,
 	`updated_at` DATETIME,
@@ -469,3 +998,141 @@ CREATE TABLE `tags` (
 );
 
 CREATE INDEX `tags_tag_idx` ON `tags` (`tag`);
+CREATE TABLE `allocations` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`resource_provider_id` integer NOT NULL,
+	`consumer_id` VARCHAR(36) NOT NULL,
+	`resource_class_id` integer NOT NULL,
+	`used` integer NOT NULL,
+	FOREIGN KEY (`resource_provider_id`) REFERENCES `resource_providers`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`resource_class_id`) REFERENCES `resource_classes`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `allocations_resource_provider_class_used_idx` ON `allocations` (`resource_provider_id`,`resource_class_id`,`used`);
+CREATE INDEX `allocations_resource_class_id_idx` ON `allocations` (`resource_class_id`);
+CREATE INDEX `allocations_consumer_id_idx` ON `allocations` (`consumer_id`);
+CREATE TABLE `consumer_types` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` VARCHAR(255) NOT NULL
+);
+
+CREATE UNIQUE INDEX `uniq_consumer_types0name` ON `consumer_types` (`name`);
+CREATE TABLE `consumers` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`uuid` VARCHAR(36) NOT NULL,
+	`project_id` integer NOT NULL,
+	`user_id` integer NOT NULL,
+	`generation` integer DEFAULT 0 NOT NULL,
+	`consumer_type_id` integer,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`consumer_type_id`) REFERENCES `consumer_types`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `consumers_project_id_user_id_uuid_idx` ON `consumers` (`project_id`,`user_id`,`uuid`);
+CREATE INDEX `consumers_project_id_uuid_idx` ON `consumers` (`project_id`,`uuid`);
+CREATE UNIQUE INDEX `uniq_consumers0uuid` ON `consumers` (`uuid`);
+CREATE TABLE `inventories` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`resource_provider_id` integer NOT NULL,
+	`resource_class_id` integer NOT NULL,
+	`total` integer NOT NULL,
+	`reserved` integer NOT NULL,
+	`min_unit` integer NOT NULL,
+	`max_unit` integer NOT NULL,
+	`step_size` integer NOT NULL,
+	`allocation_ratio` real NOT NULL,
+	`used` integer DEFAULT 0 NOT NULL,
+	FOREIGN KEY (`resource_provider_id`) REFERENCES `resource_providers`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`resource_class_id`) REFERENCES `resource_classes`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `inventories_resource_class_id_idx` ON `inventories` (`resource_class_id`);
+CREATE UNIQUE INDEX `uniq_inventories0resource_provider_resource_class` ON `inventories` (`resource_provider_id`,`resource_class_id`);
+CREATE TABLE `placement_aggregates` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`uuid` VARCHAR(36) NOT NULL
+);
+
+CREATE UNIQUE INDEX `uniq_placement_aggregates0uuid` ON `placement_aggregates` (`uuid`);
+CREATE TABLE `projects` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`external_id` VARCHAR(255) NOT NULL
+);
+
+CREATE UNIQUE INDEX `uniq_projects0external_id` ON `projects` (`external_id`);
+CREATE TABLE `resource_classes` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` VARCHAR(255) NOT NULL
+);
+
+CREATE UNIQUE INDEX `uniq_resource_classes0name` ON `resource_classes` (`name`);
+CREATE TABLE `resource_provider_aggregates` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`resource_provider_id` integer NOT NULL,
+	`aggregate_id` integer NOT NULL,
+	PRIMARY KEY(`resource_provider_id`, `aggregate_id`),
+	FOREIGN KEY (`resource_provider_id`) REFERENCES `resource_providers`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`aggregate_id`) REFERENCES `placement_aggregates`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `resource_provider_aggregates_aggregate_id_idx` ON `resource_provider_aggregates` (`aggregate_id`);
+CREATE TABLE `resource_provider_traits` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`trait_id` integer NOT NULL,
+	`resource_provider_id` integer NOT NULL,
+	PRIMARY KEY(`trait_id`, `resource_provider_id`),
+	FOREIGN KEY (`trait_id`) REFERENCES `traits`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`resource_provider_id`) REFERENCES `resource_providers`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `resource_provider_traits_resource_provider_trait_idx` ON `resource_provider_traits` (`resource_provider_id`,`trait_id`);
+CREATE TABLE `resource_providers` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`uuid` VARCHAR(36) NOT NULL,
+	`name` VARCHAR(200) NOT NULL,
+	`generation` integer DEFAULT 0 NOT NULL,
+	`root_provider_id` integer,
+	`parent_provider_id` integer,
+	FOREIGN KEY (`root_provider_id`) REFERENCES `resource_providers`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`parent_provider_id`) REFERENCES `resource_providers`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `resource_providers_root_provider_id_idx` ON `resource_providers` (`root_provider_id`);
+CREATE INDEX `resource_providers_parent_provider_id_idx` ON `resource_providers` (`parent_provider_id`);
+CREATE UNIQUE INDEX `uniq_resource_providers0uuid` ON `resource_providers` (`uuid`);
+CREATE UNIQUE INDEX `uniq_resource_providers0name` ON `resource_providers` (`name`);
+CREATE TABLE `traits` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` VARCHAR(255) NOT NULL
+);
+
+CREATE UNIQUE INDEX `uniq_traits0name` ON `traits` (`name`);
+CREATE TABLE `users` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`external_id` VARCHAR(255) NOT NULL
+);
+
+CREATE UNIQUE INDEX `uniq_users0external_id` ON `users` (`external_id`);
