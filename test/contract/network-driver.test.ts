@@ -1,9 +1,10 @@
 /** Both network drivers keep the contract; and behind the one for Linux, guests see what a cloud's guests should. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type HostPlan, makeFakeDriver, type NetworkDriver } from '../../src/network/drivers/index.ts'
+import { inside, run } from '../../src/network/drivers/linux/run.ts'
 import { networkDriverContract } from './network-driver.ts'
 import { type Guest, type Lab, makeLab, whyNoLab } from './network-lab.ts'
-import { egressAll, network, networkId, pingRule, port, router, tcpRule } from './network-plans.ts'
+import { egressAll, network, networkId, pingRule, port, router, routerId, tcpRule } from './network-plans.ts'
 
 describe('fake network driver', () => {
   networkDriverContract(async () => makeFakeDriver({ cloudPrefix: 'fk' }))
@@ -179,6 +180,60 @@ function guestsSeeACloud(): void {
     expect(await lab.ping(two.space, outside.ip)).toBe(true)
   })
 
+  it('find a floating address at once when another router has it', async () => {
+    const moved = [{ floating: '172.24.4.30', fixed: '10.0.0.13' }]
+    await driver.applyNetwork(network(2, [port(2, 1), port(2, 3, { rules: [...egressAll, tcpRule(22)] })]))
+    await lab.serve(far.space, 22)
+    await driver.applyRouter(router(1, { gateway, floatingIps: [{ floating: '172.24.4.30', fixed: '10.0.0.12' }] }))
+    expect(await lab.tcp(lab.hostSpace, '172.24.4.30', 22)).toBe(true)
+    await driver.removeRouter(routerId(1))
+    await driver.applyRouter(router(2, { gateway: { ...gateway, ip: '172.24.4.21' }, floatingIps: moved }))
+    expect(await lab.tcp(lab.hostSpace, '172.24.4.30', 22)).toBe(true)
+    await driver.removeRouter(routerId(2))
+    await driver.applyRouter(router(1, { gateway }))
+    await driver.applyNetwork(plan.networks[1]!)
+  })
+
+  it('ask the host for names that the network does not know', async () => {
+    await lab.nameServer('up.test', '198.51.100.7')
+    const forwarding = { ...plan.networks[0]!, subnets: [{ ...plan.networks[0]!.subnets[0]!, dnsNameservers: ['203.0.113.2'] }] }
+    await driver.applyNetwork(forwarding)
+    expect(await lab.resolve(one.space, 'up.test', '10.0.0.2')).toBe('198.51.100.7')
+    expect(await lab.resolve(one.space, 'web2', '10.0.0.2')).toBe('10.0.0.12')
+    await driver.applyNetwork(plan.networks[0]!)
+  })
+
+  it('do not reach the host itself through their bridge', async () => {
+    const bridge = (await driver.plug(networkId(2), plan.networks[1]!.ports[0]!)).bridge
+    const [{ address }] = JSON.parse(await run(inside(lab.hostSpace, ['ip', '-j', 'link', 'show', bridge]))) as [{ address: string }]
+    await lab.ip(lab.hostSpace, `route add 10.0.0.11/32 dev ${bridge}`)
+    await lab.ip(other.space, `neigh replace 203.0.113.1 lladdr ${address} dev eth0`, 'route replace 203.0.113.1/32 dev eth0')
+    expect(await lab.ping(other.space, '203.0.113.1')).toBe(false)
+    await lab.ip(other.space, 'neigh del 203.0.113.1 dev eth0')
+    expect(await lab.ping(other.space, '203.0.113.1')).toBe(false)
+    expect(await run(inside(other.space, ['ip', 'neigh', 'show', '203.0.113.1']))).not.toContain('lladdr')
+    await lab.ip(lab.hostSpace, `route del 10.0.0.11/32 dev ${bridge}`)
+  })
+
+  it('lose a connection whose rule is taken away', async () => {
+    const talked = { ...open, rules: [...egressAll, pingRule, tcpRule(22), tcpRule(2222)] }
+    await driver.applyNetwork(network(1, [port(1, 1), talked]))
+    const talk = await lab.connection(one.space, two.space, '10.0.0.12', 2222)
+    expect(await talk.says('first')).toBe(true)
+    await driver.applyNetwork(plan.networks[0]!)
+    expect(await talk.says('second')).toBe(false)
+    expect(await lab.tcp(one.space, '10.0.0.12', 22)).toBe(true)
+  })
+
+  it('pass another firewall that drops what it does not know', async () => {
+    await run(inside(lab.hostSpace, ['iptables', '-P', 'FORWARD', 'DROP']))
+    expect(await lab.ping(one.space, '10.0.0.12')).toBe(false)
+    await driver.converge(plan)
+    expect(await lab.ping(one.space, '10.0.0.12')).toBe(true)
+    expect(await lab.ping(one.space, '203.0.113.2')).toBe(true)
+    await run(inside(lab.hostSpace, ['iptables', '-P', 'FORWARD', 'ACCEPT']))
+  })
+
   it('notice nothing when the cloud restarts, and the next driver takes over', async () => {
     const before = await driver.inventory()
     await driver.close()
@@ -221,7 +276,6 @@ function guestsSeeACloud(): void {
   })
 
   it('are healed after somebody flushed the rules of the host', async () => {
-    const { run, inside } = await import('../../src/network/drivers/linux/run.ts')
     await run(inside(lab.hostSpace, ['nft', 'flush', 'ruleset']))
     await driver.converge(plan)
     expect(await lab.tcp(one.space, '10.0.0.12', 22)).toBe(true)

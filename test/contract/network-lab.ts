@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type DriverDeps, makeLinuxDriver, type NetworkDriver, type PortPlan } from '../../src/network/drivers/index.ts'
 import { inside, ipBatch, run } from '../../src/network/drivers/linux/run.ts'
@@ -145,6 +146,47 @@ export async function makeLab() {
       daemons.push(spawn(file, args, { stdio: 'ignore' }))
       for (let i = 0; i < 100; i++) if (await succeeds(inside(space, ['busybox', 'nc', '-w', '1', '127.0.0.1', String(port)]))) return
       throw new Error(`nothing listens on ${port}`)
+    },
+
+    /** A name server outside, at 203.0.113.2. */
+    async nameServer(name: string, ip: string): Promise<void> {
+      const [file = '', ...args] = inside(`${tag}-out`, [
+        'dnsmasq',
+        '-k',
+        '--conf-file=/dev/null',
+        '--no-resolv',
+        '--no-hosts',
+        `--address=/${name}/${ip}`,
+        '--pid-file=',
+      ])
+      daemons.push(spawn(file, args, { stdio: 'ignore' }))
+      for (let i = 0; i < 100; i++) if (await succeeds(inside(`${tag}-out`, ['busybox', 'nslookup', '-type=a', name, '127.0.0.1']))) return
+      throw new Error('no name server')
+    },
+
+    /** A connection that stays open; `says` is whether words get through within a second or so. */
+    async connection(fromSpace: string, toSpace: string, ip: string, port: number) {
+      const heard: string[] = []
+      const start = (space: string, command: string[]) => {
+        const [file = '', ...args] = inside(space, command)
+        const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'] })
+        daemons.push(child)
+        return child
+      }
+      const listens = async () => (await run(inside(toSpace, ['ss', '-ltnH', `sport = :${port}`]))) !== ''
+      if (await listens()) throw new Error(`port ${port} is taken`)
+      start(toSpace, ['busybox', 'nc', '-l', '-p', String(port)])
+        .stdout.setEncoding('utf8')
+        .on('data', (text: string) => heard.push(text))
+      for (let i = 0; i < 100 && !(await listens()); i++);
+      const talker = start(fromSpace, ['busybox', 'nc', ip, String(port)])
+      return {
+        async says(word: string): Promise<boolean> {
+          talker.stdin.write(`${word}\n`)
+          for (let i = 0; i < 60 && !heard.join('').includes(word); i++) await delay(20)
+          return heard.join('').includes(word)
+        },
+      }
     },
 
     async dispose(): Promise<void> {

@@ -28,7 +28,6 @@ export async function capabilities(host: Host): Promise<Capabilities> {
     })
   }
   if (problems.length === 0) problems.push(...(await trial(host)))
-  problems.push(...(await otherFirewall(host)))
   const ok = problems.length === 0
   if (!(await hasConntrack()))
     problems.push({ what: 'no conntrack: flows go on after their rule is taken away', remedy: 'install the package conntrack' })
@@ -71,19 +70,6 @@ async function trial(host: Host): Promise<Problem[]> {
   } finally {
     await run(['ip', 'netns', 'del', space]).catch(() => {})
   }
-}
-
-/** A base chain of others whose policy is to drop would also drop bridged and outgoing packets of guests; nothing of ours can overrule it. */
-async function otherFirewall(host: Host): Promise<Problem[]> {
-  const chain = await run(inside(host.space, ['nft', 'list', 'chain', 'ip', 'filter', 'FORWARD'])).catch(() => '')
-  const { prefix } = host
-  const isOpened = chain.includes(`"${prefix}-*"`)
-  if (!/policy drop/.test(chain) || isOpened) return []
-  const target = chain.includes('DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD'
-  const remedy = `let the cloud's own devices pass: iptables -I ${target} -i ${prefix}-+ -j ACCEPT; iptables -I ${target} -o ${prefix}-+ -j ACCEPT`
-  return [
-    { what: 'another firewall on this host (Docker, perhaps) drops what it does not know in its chain FORWARD, guests included', remedy },
-  ]
 }
 
 async function hasConntrack(): Promise<boolean> {

@@ -2,7 +2,8 @@
  * Keeps one dnsmasq per network running. It belongs to the host, not to this process: it goes on serving while we are away, and is found again by its command
  * line, which is also the record of the arguments it was started with.
  */
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { NetworkPlan } from '../driver.ts'
 import { CommandFailed } from '../errors.ts'
@@ -15,7 +16,7 @@ export type NameServer = { space: string; stateDir: string; resolvers: readonly 
 export async function ensureDnsmasq(network: NetworkPlan, { space, stateDir, resolvers, asRoot }: NameServer): Promise<void> {
   const paths = dnsmasqPaths(`${stateDir}/${network.id}`)
   const wanted = dnsmasqArguments(network, paths, resolvers, asRoot)
-  await mkdir(paths.folder, { recursive: true, mode: 0o755 })
+  await makeOpenFolder(paths.folder)
   const changed = await writeFiles(network, paths)
 
   const running = await findRunning(paths.pid)
@@ -71,11 +72,18 @@ async function writeFiles(network: NetworkPlan, paths: DnsmasqPaths): Promise<bo
     if ((await readText(paths[key])) === files[key] && files[key] !== '') continue
     const exists = await stat(paths[key]).catch(() => null)
     if (exists && exists.size === 0 && files[key] === '') continue
-    await writeFile(`${paths[key]}.new`, files[key], { mode: 0o644 })
+    await writeFile(`${paths[key]}.new`, files[key])
+    await chmod(`${paths[key]}.new`, 0o644)
     await rename(`${paths[key]}.new`, paths[key])
     changed = true
   }
   return changed
+}
+
+/** dnsmasq reads as somebody else: what is made here is open whatever the umask. */
+async function makeOpenFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true })
+  for (let at = folder; first !== undefined && at.length >= first.length; at = dirname(at)) await chmod(at, 0o755)
 }
 
 async function findRunning(pidFile: string): Promise<{ pid: number; args: string[] } | null> {

@@ -26,11 +26,13 @@ import {
 import { makeListeners } from './listeners.ts'
 import { convergeNamespace } from './namespace.ts'
 import { ensureExternal, ensureNetworkDevices, removalLines, sameDevices } from './networks.ts'
+import { passOtherFirewall } from './other-firewall.ts'
 import { ensureRouter } from './routers.ts'
 import { inside, ipBatch, run } from './run.ts'
 import { changeTables, dropTables, externalRules, networkRules, noRules, type Ruleset, replaceTables } from './tables.ts'
 
-type Known = { plan: NetworkPlan; rules: Ruleset }
+/** `isComplete`: its devices and servers were all made. */
+type Known = { plan: NetworkPlan; rules: Ruleset; isComplete: boolean }
 
 /** @throws {RangeError} for a malformed prefix. */
 export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> {
@@ -47,6 +49,7 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
   const networks = new Map<string, Known>()
   const routers = new Map<string, RouterPlan>()
   let external: ExternalPlan | null = null
+  let isConverged = false
   const listeners = makeListeners(deps.childCommand, deps.log)
   const inTurn = makeLane()
 
@@ -54,6 +57,19 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
     if (text !== '') await run(inside(host.space, ['nft', '-f', '-']), { stdin: text, deadlineMs: 60_000 })
   }
   const allRules = () => [...[...networks.values()].map((known) => known.rules), externalRules(names, external?.masquerade === true)]
+
+  /** What is there may differ from what we remember: then all is laid down anew, once we know all. */
+  async function changeRules(networkId: string, before: Known | undefined, after: Known | null): Promise<void> {
+    if (after) networks.set(networkId, after)
+    else networks.delete(networkId)
+    try {
+      await nft(changeTables(names, before?.rules ?? noRules(), after?.rules ?? noRules()))
+    } catch (error) {
+      if (!isConverged) throw error
+      deps.log.warn(`rules are laid down anew: ${(error as Error).message}`)
+      await nft(replaceTables(names, allRules()))
+    }
+  }
 
   async function serve(network: NetworkPlan): Promise<void> {
     if (servedSubnets(network).length === 0) {
@@ -69,12 +85,12 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
   /** Rules come first: a guest must not be heard before its rules hold. */
   async function apply(network: NetworkPlan): Promise<void> {
     const before = networks.get(network.id)
-    const known = { plan: network, rules: networkRules(names, host.prefix, network) }
-    await nft(changeTables(names, before?.rules ?? noRules(), known.rules))
-    networks.set(network.id, known)
-    const devicesStay = before !== undefined && sameDevices(before.plan, network)
+    const known = { plan: network, rules: networkRules(names, host.prefix, network), isComplete: false }
+    await changeRules(network.id, before, known)
+    const devicesStay = before?.isComplete === true && sameDevices(before.plan, network)
     if (!devicesStay) await ensureNetworkDevices(host, await listLinks(host.space), network)
     await serve(network)
+    known.isComplete = true
     if (before) await cutFlows(host, network, lostFlows(before, known))
     if (!devicesStay)
       await applyRouters([...routers.values()].filter((router) => router.interfaces.some((leg) => leg.networkId === network.id)))
@@ -92,11 +108,13 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
     networks.clear()
     routers.clear()
     external = plan.external
-    for (const network of plan.networks) networks.set(network.id, { plan: network, rules: networkRules(names, host.prefix, network) })
+    for (const network of plan.networks)
+      networks.set(network.id, { plan: network, rules: networkRules(names, host.prefix, network), isComplete: false })
     for (const router of plan.routers) routers.set(router.id, router)
 
     const isEmpty = networks.size === 0 && external === null
     await nft(isEmpty ? dropTables(names) : replaceTables(names, allRules()))
+    await passOtherFirewall(host, !isEmpty)
     await removeUnplanned(plan)
     const links = await listLinks(host.space)
     const failures: unknown[] = []
@@ -111,7 +129,9 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
     for (const group of groupsOf(4, plan.networks))
       await Promise.all(group.map((network) => attempt(`network ${network.id}`, () => serve(network))))
     for (const router of plan.routers) await attempt(`router ${router.id}`, () => applyRouters([router]))
+    isConverged = true
     if (failures.length > 0) throw failures[0]
+    for (const known of networks.values()) known.isComplete = true
   }
 
   /** What carries the cloud's prefix and is in no plan: processes first, since they keep namespaces alive. */
@@ -142,11 +162,6 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
     await ipBatch(host.space, [...links.map((link) => `link del ${link.name}`), ...lost.map((space) => `netns del ${space}`)])
   }
 
-  /** With nothing left to guard, the tables go too. */
-  async function forget(rules: Ruleset): Promise<void> {
-    await nft(networks.size === 0 && external === null ? dropTables(names) : changeTables(names, rules, noRules()))
-  }
-
   return {
     kind: 'linux',
     async converge(plan) {
@@ -161,11 +176,13 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
       uuid('network', id)
       return inTurn(async () => {
         const before = networks.get(id)
-        networks.delete(id)
         listeners.close(id)
         await removeDnsmasq(id, host.stateDir)
         await ipBatch(host.space, removalLines(host, await listLinks(host.space), id))
-        await forget(before?.rules ?? noRules())
+        await changeRules(id, before, null)
+        if (networks.size > 0 || external !== null) return
+        await nft(dropTables(names))
+        await passOtherFirewall(host, false)
         if (before) await cutFlows(host, before.plan, lostFlows(before, null))
       })
     },

@@ -3,7 +3,8 @@ import { isIPv6 } from 'node:net'
 import { CommandFailed } from '../errors.ts'
 import { inside, ipBatch, run } from './run.ts'
 
-export type WantedDevice = { addresses: string[]; mtu: number }
+/** With `mac`, addresses that come are announced to the neighbours (needs `arp_notify`), who may know them at another device. */
+export type WantedDevice = { addresses: string[]; mtu: number; mac?: string }
 export type WantedRoute = { to: string; via: string; device: string; table?: number }
 
 /** All that a namespace of our own should hold besides loopback. */
@@ -55,17 +56,18 @@ export async function convergeDevice(space: string | null, name: string, wanted:
   await ipBatch(space, deviceLines(seen, name, wanted))
 }
 
-function deviceLines(seen: SeenDevice[], name: string, { addresses, mtu }: WantedDevice): string[] {
+function deviceLines(seen: SeenDevice[], name: string, { addresses, mtu, mac }: WantedDevice): string[] {
   const device = seen.find((one) => one.ifname === name)
   if (!device) throw new CommandFailed(`converge ${name}`, null, 'no such device in its namespace')
   const has = device.addr_info.filter((one) => one.scope !== 'link' || one.family === 'inet').map((one) => `${one.local}/${one.prefixlen}`)
+  const missing = addresses.filter((address) => !has.includes(address))
   return [
     ...(device.mtu === mtu ? [] : [`link set ${name} mtu ${mtu}`]),
     ...(device.flags.includes('UP') ? [] : [`link set ${name} up`]),
     ...has.filter((address) => !addresses.includes(address)).map((address) => `addr del ${address} dev ${name}`),
-    ...addresses
-      .filter((address) => !has.includes(address))
-      .map((address) => `addr add ${address} dev ${name}${address.includes(':') ? ' nodad' : ''}`),
+    ...missing.map((address) => `addr add ${address} dev ${name}${address.includes(':') ? ' nodad' : ''}`),
+    // Setting the address a device has already is how the kernel is asked for an announcement.
+    ...(missing.length > 0 && mac ? [`link set ${name} address ${mac}`] : []),
   ]
 }
 

@@ -28,9 +28,10 @@ export async function ensureNetworkDevices(host: Host, links: ReadonlyMap<string
 
   const lines: string[] = []
   const isNew = !links.has(bridge)
+  const isNewSpace = served.length > 0 && !existsSync(spacePath(inner))
   if (isNew) lines.push(`link add ${bridge} type bridge forward_delay 0 mcast_snooping 0 nf_call_iptables 1 nf_call_ip6tables 1`)
   if (served.length > 0) {
-    if (!existsSync(spacePath(inner))) lines.push(`netns add ${inner}`)
+    if (isNewSpace) lines.push(`netns add ${inner}`)
     if (!links.has(leg)) lines.push(`link add ${leg} type veth peer name ns0 netns ${inner}`)
     if (links.get(leg)?.master !== bridge || !links.get(leg)?.up)
       lines.push(`link set ${leg} mtu ${network.mtu} addrgenmode none master ${bridge} up`)
@@ -42,12 +43,15 @@ export async function ensureNetworkDevices(host: Host, links: ReadonlyMap<string
   }
   await ipBatch(space, lines)
 
-  // Before it comes up: else the host would take an address from the first router advertisement of a guest.
-  if (isNew) await sysctl(space, { [`net/ipv6/conf/${bridge}/disable_ipv6`]: '1' })
+  // Before it comes up: else the host would take an address from a guest's router advertisement, and tell guests of its other addresses.
+  if (isNew) await sysctl(space, { [`net/ipv6/conf/${bridge}/disable_ipv6`]: '1', [`net/ipv4/conf/${bridge}/arp_ignore`]: '8' })
   if (isNew || links.get(bridge)?.mtu !== network.mtu || !links.get(bridge)?.up)
     await ipBatch(space, [`link set ${bridge} mtu ${network.mtu} up`])
 
   if (served.length === 0) return
+  // A namespace begins with the host's settings, and the host may be a router.
+  if (isNewSpace)
+    await sysctl(inner, { 'net/ipv4/ip_forward': '0', 'net/ipv6/conf/all/accept_ra': '0', 'net/ipv6/conf/default/accept_ra': '0' })
   const addresses = served.map((subnet) => `${subnet.dhcpServerIp}/${prefixLength(subnet.cidr)}`)
   await convergeNamespace(inner, {
     devices: new Map([['ns0', { addresses: [...addresses, '169.254.169.254/32'], mtu: network.mtu }]]),

@@ -12,10 +12,11 @@ import type { PortPlan, RulePlan } from '../driver.ts'
 import { protocolNumbers } from '../validate.ts'
 import type { Ruleset } from './tables.ts'
 
-/** Marks of frames: from the guest of port n, to the guest of port n, between devices of the cloud's own. */
+/** Marks of frames: from the guest of port n, to the guest of port n, from and to devices of the cloud's own. */
 export const markFrom = (port: { mark: number }) => 0x10000 + port.mark
 export const markTo = (port: { mark: number }) => 0x20000 + port.mark
-export const markOwn = 0x30000
+export const markFromOwn = 0x30000
+export const markToOwn = 0x40000
 
 const metadataIp = '169.254.169.254'
 

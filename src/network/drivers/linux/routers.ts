@@ -35,13 +35,13 @@ export async function ensureRouter(host: Host, links: ReadonlyMap<string, Link>,
     join(names.routerLeg(router.id, leg.networkId), innerLeg(leg.networkId), names.bridge(leg.networkId), leg.mac, mtu)
   }
   if (router.gateway) {
-    const mac = router.gateway.mac ?? derivedMac(`${router.id} gateway`)
-    join(names.gatewayLeg(router.id), 'qg0', names.external(router.gateway.externalNetworkId), mac, around.externalMtu)
+    join(names.gatewayLeg(router.id), 'qg0', names.external(router.gateway.externalNetworkId), gatewayMac(router), around.externalMtu)
   }
   await ipBatch(host.space, lines)
   if (isNew) {
     await sysctl(inner, {
       'net/ipv4/ip_forward': '1',
+      'net/ipv4/conf/all/arp_notify': '1',
       'net/ipv4/conf/all/send_redirects': '0',
       'net/ipv4/conf/default/send_redirects': '0',
       'net/ipv6/conf/all/forwarding': '1',
@@ -62,14 +62,18 @@ function legsOf(router: RouterPlan) {
   return [...legs.values()]
 }
 
+function gatewayMac(router: RouterPlan): string {
+  return router.gateway?.mac ?? derivedMac(`${router.id} gateway`)
+}
+
 function wantedNamespace(router: RouterPlan, around: Surroundings): WantedNamespace {
   const devices = new Map<string, WantedDevice>()
   const routes: WantedRoute[] = []
   const rules: WantedNamespace['rules'] = []
-  for (const { networkId, addresses } of legsOf(router)) {
+  for (const { networkId, mac, addresses } of legsOf(router)) {
     const device = innerLeg(networkId)
     const network = around.networks.get(networkId)
-    devices.set(device, { addresses: addresses.map(({ ip, cidr }) => `${ip}/${prefixLength(cidr)}`), mtu: network?.mtu ?? 1500 })
+    devices.set(device, { addresses: addresses.map(({ ip, cidr }) => `${ip}/${prefixLength(cidr)}`), mtu: network?.mtu ?? 1500, mac })
     const served = network ? servedSubnets(network).filter((subnet) => subnet.ipVersion === 4) : []
     const server = served.find((subnet) => addresses.some(({ cidr }) => cidr === subnet.cidr))
     if (!server) continue
@@ -80,7 +84,11 @@ function wantedNamespace(router: RouterPlan, around: Surroundings): WantedNamesp
   const { gateway } = router
   if (gateway) {
     const floating = router.floatingIps.map((pair) => `${pair.floating}/32`)
-    devices.set('qg0', { addresses: [`${gateway.ip}/${prefixLength(gateway.cidr)}`, ...floating], mtu: around.externalMtu })
+    devices.set('qg0', {
+      addresses: [`${gateway.ip}/${prefixLength(gateway.cidr)}`, ...floating],
+      mtu: around.externalMtu,
+      mac: gatewayMac(router),
+    })
     routes.push({ to: isIPv4(gateway.nexthop) ? '0.0.0.0/0' : '::/0', via: gateway.nexthop, device: 'qg0' })
   }
   for (const { destination, nexthop } of router.routes) {

@@ -3,14 +3,15 @@
  *
  * A frame of a network's bridge passes `bridge pre` (which device? anti-spoofing), `inet zone` (conntrack zone of the network), `inet egress`, then
  * `bridge forw` (to which device?) and `inet ingress`. What comes from, or goes to, a device that is neither a planned tap nor a leg of the cloud's own
- * carries no mark and is dropped: a tap without rules is a dead tap, not an open one. Only devices with the cloud's prefix are ever looked at, so that other
+ * carries no mark and is dropped: a tap without rules is a dead tap, not an open one. What is addressed to the host itself is dropped in `inet local`, or
+ * as one that the host should route, in `inet ingress`: a bridge joins guests, and is no door to the host. Only devices with the cloud's prefix are ever looked at, so that other
  * traffic of the host, and another cloud that uses the same marks, go their way.
  *
  * Every transaction is one run of `nft -f -`: all of it holds, or nothing.
  */
 import type { NetworkPlan } from '../driver.ts'
 import { hash, type Names } from '../names.ts'
-import { addPortRules, markOwn } from './port-rules.ts'
+import { addPortRules, markFromOwn, markToOwn } from './port-rules.ts'
 
 /** Chains by `family name`, and entries of the maps by `family map key`. */
 export type Ruleset = { chains: Map<string, string[]>; elements: Map<string, string> }
@@ -49,11 +50,11 @@ function skeleton(names: Names): string[] {
     `add map ${bridge} to { type ifname : verdict; }`,
     `add chain ${bridge} pre { type filter hook prerouting priority -310; }`,
     `flush chain ${bridge} pre`,
-    `add rule ${bridge} pre iifname "${names.anyDevice}" meta mark set ${markOwn}`,
+    `add rule ${bridge} pre iifname "${names.anyDevice}" meta mark set ${markFromOwn}`,
     `add rule ${bridge} pre iifname vmap @from`,
     `add chain ${bridge} forw { type filter hook forward priority -210; }`,
     `flush chain ${bridge} forw`,
-    `add rule ${bridge} forw oifname "${names.anyDevice}" meta mark set ${markOwn}`,
+    `add rule ${bridge} forw oifname "${names.anyDevice}" meta mark set ${markToOwn}`,
     `add rule ${bridge} forw oifname vmap @to`,
     `add table ${inet}`,
     `add map ${inet} zones { type ifname : verdict; }`,
@@ -66,12 +67,15 @@ function skeleton(names: Names): string[] {
     `flush chain ${inet} egress`,
     `add rule ${inet} egress iifname != "${names.anyBridge}" return`,
     `add rule ${inet} egress meta mark vmap @egress`,
-    `add rule ${inet} egress meta mark != ${markOwn} counter drop`,
+    `add rule ${inet} egress meta mark != ${markFromOwn} counter drop`,
     `add chain ${inet} ingress { type filter hook forward priority 0; }`,
     `flush chain ${inet} ingress`,
     `add rule ${inet} ingress iifname != "${names.anyBridge}" return`,
     `add rule ${inet} ingress meta mark vmap @ingress`,
-    `add rule ${inet} ingress meta mark != ${markOwn} counter drop`,
+    `add rule ${inet} ingress meta mark != ${markToOwn} counter drop`,
+    `add chain ${inet} local { type filter hook input priority 0; }`,
+    `flush chain ${inet} local`,
+    `add rule ${inet} local iifname "${names.anyBridge}" counter drop`,
     `add chain ${inet} external`,
     `add chain ${inet} nat { type nat hook postrouting priority 100; }`,
     `flush chain ${inet} nat`,
