@@ -55,11 +55,14 @@ export async function startPrivateLibvirtd(options: { dir: string; netns?: strin
   await prepare(dir)
   const socket = join(dir, 'run/libvirt/libvirt-sock')
   const holder = await startHolder(dir, netns)
-  const enter = (program: string, args: string[]) =>
-    ['nsenter', ['--target', String(holder.pid), '--mount', '--net', '--', program, ...args]] as const
+  // A test run that is killed takes its daemons with it: they get a signal when this process ends.
+  const enter = ['--target', String(holder.pid), '--mount', '--net', '--', 'setpriv', '--pdeathsig', 'KILL', '--']
   const daemons: ChildProcess[] = []
   const launch = (program: string, args: string[]) => {
-    const child = spawn(...enter(program, args), { stdio: 'ignore', env: { PATH: process.env.PATH ?? '', HOME: '/root', LC_ALL: 'C' } })
+    const child = spawn('nsenter', [...enter, program, ...args], {
+      stdio: 'ignore',
+      env: { PATH: process.env.PATH ?? '', HOME: '/root', LC_ALL: 'C' },
+    })
     daemons.push(child)
     return child
   }

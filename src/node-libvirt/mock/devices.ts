@@ -23,10 +23,15 @@ export function findDevice(xml: string, key: string): Element | undefined {
   return devicesOf(xml).find((device) => deviceKey(device.text) === key)
 }
 
-/** @throws {LibvirtError} when there is one of this name already */
-export function withDevice(xml: string, device: string): string {
+/**
+ * @param live a running guest has its own words for a disk or card that is there twice
+ * @throws {LibvirtError} for those
+ */
+export function withDevice(xml: string, device: string, live: boolean): string {
   const key = deviceKey(device)
-  if (findDevice(xml, key)) throw new LibvirtError(ErrorCode.OPERATION_FAILED, `operation failed: ${key} already exists`, 10)
+  if (/^(disk|interface) /.test(key) && findDevice(xml, key)) {
+    throw new LibvirtError(live ? ErrorCode.XML_ERROR : ErrorCode.OPERATION_INVALID, `${key} already exists`, 10)
+  }
   const devices = child(xml, 'devices')
   return devices === undefined ? append(xml, `<devices>${device}</devices>`) : replaceChild(xml, devices, append(devices, device))
 }
@@ -40,8 +45,7 @@ export function withoutDevice(xml: string, key: string): string {
 export function requireDevice(xml: string, key: string): Element {
   const found = findDevice(xml, key)
   if (found) return found
-  const code = key.startsWith('disk') ? ErrorCode.OPERATION_FAILED : ErrorCode.DEVICE_MISSING
-  throw new LibvirtError(code, `${key} not found`, 10)
+  throw new LibvirtError(ErrorCode.DEVICE_MISSING, `device not found: ${key}`, 10)
 }
 
 /** Gives each device the alias that it has while it runs, and graphics their ports. */

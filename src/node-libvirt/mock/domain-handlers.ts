@@ -75,7 +75,7 @@ export const domainHandlers: Handlers = {
   domainAttachDeviceFlags: (args, context) => {
     const domain = found(args, context)
     const tag = deviceTag(args.xml)
-    change(domain, args.flags, (xml, live) => withDevice(xml, live ? withAlias(args.xml, tag, countOf(xml, tag)) : args.xml))
+    change(domain, args.flags, (xml, live) => withDevice(xml, live ? withAlias(args.xml, tag, countOf(xml, tag)) : args.xml, live))
     const added = domain.liveXml && findDevice(domain.liveXml, deviceKey(args.xml))
     if (added) context.state.world.emit({ kind: 'device-added', domain: domain.ref, device: aliasOf(added.text) ?? '' })
   },
@@ -95,7 +95,7 @@ export const domainHandlers: Handlers = {
   domainDetachDeviceAlias: (args, context) => {
     const domain = found(args, context)
     const device = devicesOf(domain.xml).find(({ text }) => aliasOf(text) === args.alias)
-    if (!device) throw new LibvirtError(ErrorCode.DEVICE_MISSING, `device not found: no device with alias ${args.alias}`, 10)
+    if (!device) throw new LibvirtError(ErrorCode.INTERNAL_ERROR, `internal error: no device with alias ${args.alias}`, 10)
     detach(domain, deviceKey(device.text), args.flags, context)
   },
 }

@@ -3,6 +3,7 @@ import {
   BlockJobAbortFlags,
   BlockJobStatus,
   BlockJobType,
+  DomainEventType,
   DomainState,
   MetadataType,
   MigrateFlags,
@@ -10,6 +11,7 @@ import {
   SnapshotCreateFlags,
   SnapshotDeleteFlags,
   StoppedDetail,
+  SuspendedDetail,
 } from '../constants.ts'
 import { ErrorCode, LibvirtError } from '../errors.ts'
 import type { DomainRef, TypedParam } from '../protocol.ts'
@@ -107,7 +109,9 @@ export const guestHandlers: Handlers = {
   domainBlockJobAbort: (args, context) => {
     const domain = running(args, context)
     const job = domain.blockJobs.get(args.disk)
-    if (!job) throw invalid(`disk ${args.disk} does not have an active block job`)
+    if (!job) {
+      throw new LibvirtError(ErrorCode.INVALID_ARG, `invalid argument: disk ${args.disk} does not have an active block job`, 10)
+    }
     domain.blockJobs.delete(args.disk)
     const status = args.flags & BlockJobAbortFlags.pivot ? BlockJobStatus.completed : BlockJobStatus.canceled
     context.state.world.emit({ kind: 'block-job-2', domain: domain.ref, disk: args.disk, type: job.type, status })
@@ -213,5 +217,6 @@ function migrate(domain: MockDomain, destination: string, flags: number, params:
   const configXml = flags & MigrateFlags.persistDest ? (text('persistent_xml') ?? domain.configXml ?? domain.xml) : undefined
   peer.receive(text('destination_xml') ?? domain.xml, { configXml, paused: (flags & MigrateFlags.paused) !== 0 })
   if (flags & MigrateFlags.undefineSource) domain.configXml = undefined
+  state.world.lifecycle(domain, DomainEventType.suspended, SuspendedDetail.migrated)
   state.world.stop(domain, ShutOffReason.migrated, StoppedDetail.migrated)
 }

@@ -163,6 +163,7 @@ export class World {
   save(domain: MockDomain): void {
     if (!domain.persistent) throw invalid('cannot do managed save for transient domain')
     domain.managedSave = true
+    this.lifecycle(domain, DomainEventType.suspended, SuspendedDetail.paused)
     this.stop(domain, ShutOffReason.saved, StoppedDetail.saved)
   }
 
@@ -183,14 +184,19 @@ export class World {
     this.lifecycle(domain, DomainEventType.undefined, 0)
   }
 
+  /** A fresh guest is heard to go on before it is heard to have started; one that comes from elsewhere, the other way round. */
   #run(domain: MockDomain, xml: string, flags: number, detail: number): void {
     domain.id = this.#nextId++
     domain.liveXml = runningXml(xml, domain.id)
     readSizes(domain)
-    const reason = { [StartedDetail.restored]: RunningReason.restored, [StartedDetail.migrated]: RunningReason.migrated }[detail]
-    this.#set(domain, DomainState.running, reason ?? RunningReason.booted)
+    const { reason, resumed } = starts[detail] ?? { reason: RunningReason.booted, resumed: ResumedDetail.unpaused }
+    const paused = (flags & StartFlags.paused) !== 0
+    const fresh = detail === StartedDetail.booted
+    this.#set(domain, DomainState.running, reason)
+    if (fresh && !paused) this.lifecycle(domain, DomainEventType.resumed, resumed)
     this.lifecycle(domain, DomainEventType.started, detail)
-    if (flags & StartFlags.paused) this.suspend(domain)
+    if (paused) this.suspend(domain)
+    else if (!fresh) this.lifecycle(domain, DomainEventType.resumed, resumed)
   }
 
   #set(domain: MockDomain, state: number, reason: number): void {
@@ -200,7 +206,8 @@ export class World {
 
   /** Finds or makes the domain that the XML speaks of. */
   #take(xml: string): { domain: MockDomain; text: string; known: boolean } {
-    if (childrenOf(xml) === undefined) throw new LibvirtError(ErrorCode.XML_DETAIL, 'XML document failed to parse', 20)
+    if (childrenOf(xml) === undefined || rootTag(xml) === undefined)
+      throw new LibvirtError(ErrorCode.XML_DETAIL, 'XML document failed to parse', 20)
     if (rootTag(xml) !== 'domain')
       throw new LibvirtError(ErrorCode.XML_ERROR, `unexpected root element <${rootTag(xml)}>, expecting <domain>`, 20)
     const name = childText(xml, 'name')
@@ -222,6 +229,11 @@ export class World {
     this.domains.set(uuid, domain)
     return { domain, text: withUuid(xml, uuid), known: known?.persistent ?? false }
   }
+}
+
+const starts: Record<number, { reason: number; resumed: number }> = {
+  [StartedDetail.restored]: { reason: RunningReason.restored, resumed: ResumedDetail.fromSnapshot },
+  [StartedDetail.migrated]: { reason: RunningReason.migrated, resumed: ResumedDetail.migrated },
 }
 
 function withUuid(xml: string, uuid: string): string {
