@@ -3,13 +3,13 @@
  *
  * @see https://libvirt.org/remote.html
  */
-import { spawn } from 'node:child_process'
 import { access, readFile } from 'node:fs/promises'
 import { connect as connectSocket, type NetConnectOpts } from 'node:net'
 import { join } from 'node:path'
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { ConnectionLost } from './errors.ts'
+import { openSsh } from './ssh.ts'
 import type { Transport } from './uri.ts'
 
 /** @throws {ConnectionLost} when nobody answers there. */
@@ -101,21 +101,6 @@ function opened<S extends Duplex>(socket: S, event: 'connect' | 'secureConnect',
       resolve(socket)
     })
   })
-}
-
-function openSsh(transport: Transport & { kind: 'ssh' }): Duplex {
-  const { host, port, user, keyFile, socket } = transport
-  const options = ['-T', '-e', 'none', '-o', 'BatchMode=yes']
-  if (port !== undefined) options.push('-p', String(port))
-  if (user !== undefined) options.push('-l', user)
-  if (keyFile !== undefined) options.push('-i', keyFile)
-  // The far end hands the command to a shell, so the path is quoted for one.
-  const command = `nc -U '${socket.replaceAll("'", `'\\''`)}'`
-  const child = spawn('ssh', [...options, '--', host, command], { stdio: ['pipe', 'pipe', 'ignore'] })
-  const duplex = Duplex.from({ readable: child.stdout, writable: child.stdin } as unknown as NodeJS.ReadableStream)
-  child.once('error', (error) => duplex.destroy(error))
-  duplex.once('close', () => child.kill())
-  return duplex
 }
 
 function lost(doing: string): (cause: Error) => never {

@@ -268,7 +268,7 @@ describe.skipIf(missing !== undefined)('a real libvirtd', () => {
 
     test('moves to another daemon', slow, async () => {
       await mkdir(join(dir, 'b'))
-      await using other = await startPrivateLibvirtd({ dir: join(dir, 'b') })
+      await using other = await startPrivateLibvirtd({ dir: join(dir, 'b'), cacheFrom: dir })
       await using there = await connect({ uri: other.uri })
       await vm.migrate({
         destinationUri: other.uri,
