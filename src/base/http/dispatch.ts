@@ -177,7 +177,7 @@ export class Dispatcher {
       contentLength: request.headers.has('content-length') ? Number(request.headers.get('content-length')) : null,
       stream: () => request.body ?? emptyStream(),
       enforce: (name, target = own) => {
-        if (principal) policy.enforce(name, principal, target)
+        if (principal) policy.enforce(name, principal, target, service.dialect.forbidden)
       },
       allows: (name, target = own) => principal !== null && policy.allows(name, principal, target),
     }

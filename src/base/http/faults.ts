@@ -36,6 +36,8 @@ export type Dialect = {
   wrongMethod: 404 | 405
   /** A network client expects 409 for a quota, others 403. */
   overQuota: 403 | 409 | 413
+  /** The sentence for a caller whom a policy refuses; Nova's when absent. */
+  forbidden?: (rule: string) => string
   /** The body of a path that no operation has. */
   unknownRoute?: { contentType: string; body: string }
 }
@@ -76,7 +78,12 @@ export const novaDialect: Dialect = {
 }
 
 /** @see https://docs.openstack.org/api-ref/identity/v3/ */
-export const identityDialect: Dialect = { render: keystoneBody, wrongMethod: 405, overQuota: 403 }
+export const identityDialect: Dialect = {
+  render: keystoneBody,
+  wrongMethod: 405,
+  overQuota: 403,
+  forbidden: (rule) => `You are not authorized to perform the requested action: ${rule}.`,
+}
 
 /** Glance answers in HTML whose text is the explanation; clients print the body's text. */
 export const imageDialect: Dialect = {

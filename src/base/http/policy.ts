@@ -55,6 +55,8 @@ export function checkOf(rule: string | Check): Check {
   )
 }
 
+const policySentence = (rule: string): string => `Policy doesn't allow ${rule} to be performed.`
+
 export class PolicyEngine {
   readonly #checks = new Map<string, Check>()
 
@@ -73,7 +75,7 @@ export class PolicyEngine {
   }
 
   /** @throws {CloudError} `forbidden`, with OpenStack's sentence. */
-  enforce(name: string, principal: Principal, target: Target): void {
-    if (!this.allows(name, principal, target)) throw forbidden(`Policy doesn't allow ${name} to be performed.`)
+  enforce(name: string, principal: Principal, target: Target, sentence = policySentence): void {
+    if (!this.allows(name, principal, target)) throw forbidden(sentence(name))
   }
 }

@@ -1,0 +1,86 @@
+/**
+ * Passwords as PHC strings, `$scrypt$ln=15,r=8,p=1$<salt>$<hash>`, computed on libuv's threads.
+ *
+ * A hash takes 128 · r · 2^ln bytes, so only a few run at once and only so many wait. Lengths are bytes of UTF-8.
+ *
+ * @see https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md and https://www.rfc-editor.org/rfc/rfc7914
+ */
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { invalid, unavailable } from '../base/errors.ts'
+
+const blockSize = 8
+const parallelism = 1
+const hashBytes = 32
+const atOnce = 2
+const mostWaiting = 256
+
+export type PasswordOptions = { /** Base-2 logarithm of scrypt's cost. */ rounds: number; maxBytes: number }
+
+export class Passwords {
+  readonly #options: PasswordOptions
+  readonly #nobody: string
+  #running = 0
+  readonly #waiting: (() => void)[] = []
+
+  constructor(options: PasswordOptions) {
+    this.#options = options
+    this.#nobody = phc(options.rounds, randomBytes(16), randomBytes(hashBytes))
+  }
+
+  /** @throws {CloudError} `invalid` for one that is empty or too long. */
+  checkLength(password: string): void {
+    if (password === '' || Buffer.byteLength(password) > this.#options.maxBytes)
+      throw invalid(`Password must be from 1 to ${this.#options.maxBytes} bytes long.`)
+  }
+
+  /** @throws {CloudError} `invalid` as {@link checkLength}; `unavailable` when too many wait. */
+  async hash(password: string): Promise<string> {
+    this.checkLength(password)
+    const salt = randomBytes(16)
+    const { rounds } = this.#options
+    return phc(rounds, salt, await this.#derive(password, salt, rounds, hashBytes))
+  }
+
+  /**
+   * Whether the password is the stored one. `null`, for a user who doesn't exist or has none, costs as much and is false.
+   * @throws {CloudError} as {@link hash}.
+   */
+  async verify(password: string, stored: string | null): Promise<boolean> {
+    this.checkLength(password)
+    const known = stored === null ? null : readPhc(stored)
+    const { rounds, salt, hash } = known ?? readPhc(this.#nobody)!
+    const derived = await this.#derive(password, salt, rounds, hash.length)
+    return timingSafeEqual(derived, hash) && known !== null
+  }
+
+  async #derive(password: string, salt: Buffer, rounds: number, length: number): Promise<Buffer> {
+    if (this.#running >= atOnce) {
+      if (this.#waiting.length >= mostWaiting) throw unavailable('Too many log-ins at once; try again.')
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    } else this.#running++
+    try {
+      const cost = 2 ** rounds
+      return await new Promise<Buffer>((resolve, reject) =>
+        scrypt(password, salt, length, { N: cost, r: blockSize, p: parallelism, maxmem: 256 * blockSize * cost }, (error, key) =>
+          error ? reject(error) : resolve(key),
+        ),
+      )
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#running--
+    }
+  }
+}
+
+const encode = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '')
+
+const phc = (rounds: number, salt: Buffer, hash: Buffer): string =>
+  `$scrypt$ln=${rounds},r=${blockSize},p=${parallelism}$${encode(salt)}$${encode(hash)}`
+
+function readPhc(text: string): { rounds: number; salt: Buffer; hash: Buffer } | null {
+  const match = /^\$scrypt\$ln=(\d{1,2}),r=8,p=1\$([\w+/]+)\$([\w+/]+)$/.exec(text)
+  if (!match) return null
+  const [, rounds = '', salt = '', hash = ''] = match
+  return { rounds: Number(rounds), salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') }
+}
