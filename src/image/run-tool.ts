@@ -31,6 +31,8 @@ export class ToolFailed extends Error {
   }
 }
 
+/** Where programs are looked for: a system's own places, whatever the environment says. */
+export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const prlimitPath = '/usr/bin/prlimit'
 let prlimitIsThere: Promise<boolean> | undefined
 
@@ -50,7 +52,7 @@ export async function runTool(tool: string, args: readonly string[], options: To
   return await new Promise((resolve, reject) => {
     const child = spawn(command, argv, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...options.env },
+      env: { PATH: systemPath, LC_ALL: 'C', ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     })
     const maxOutput = options.maxOutputBytes ?? 1 << 20

@@ -7,7 +7,7 @@
 import { copyFile, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { convert } from '../qemu-img.ts'
-import { runTool } from '../run-tool.ts'
+import { runTool, systemPath } from '../run-tool.ts'
 import { type Sources, uefiFileName } from './sources.ts'
 
 const sectorBytes = 512
@@ -49,7 +49,7 @@ export async function buildDisk(
   }
 
   const env = {
-    PATH: [...sources.toolDirectories, process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin'].join(':'),
+    PATH: [...sources.toolDirectories, systemPath].join(':'),
     MTOOLS_SKIP_CHECK: '1',
     SOURCE_DATE_EPOCH: '0',
   }

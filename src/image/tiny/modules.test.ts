@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -70,6 +71,15 @@ describe('collectModules', () => {
       'kernel/net/net_failover.ko',
       'kernel/virtio_net.ko',
     ])
+  })
+
+  it('unpacks xz, which newer kernels use', async ({ skip }) => {
+    const plain = fakeModule(['depends='])
+    const packed = spawnSync('xz', ['--compress', '--stdout'], { input: plain })
+    if (packed.status !== 0) skip()
+    await place('kernel/newer.ko.xz', packed.stdout)
+    const { modules } = await collectModules(directory, ['newer'])
+    expect(modules).toMatchObject([{ name: 'newer', path: 'kernel/newer.ko', content: plain }])
   })
 
   it('says who needs what is missing', async () => {

@@ -4,11 +4,10 @@
  * A Debian kernel package has no `modules.dep` (it is made at installation), so each module is asked itself. What the kernel has built in,
  * or the architecture doesn't have, is passed over: the wish list is for all kernels.
  */
-import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
-import { promisify } from 'node:util'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { runTool } from '../run-tool.ts'
 import { readElf } from './elf.ts'
 
 /** What a guest of this cloud may meet: virtio devices, the power button, config drives, volumes, a keyboard where there is no PS/2. */
@@ -114,13 +113,7 @@ async function readModule(file: string, path: string): Promise<KernelModule> {
 
 async function unpacked(file: string): Promise<Buffer> {
   if (file.endsWith('.xz')) {
-    const run = promisify(execFile)
-    const { stdout } = await run('xz', ['--decompress', '--stdout', '--', file], {
-      encoding: 'buffer',
-      maxBuffer: 64 << 20,
-      timeout: 30_000,
-    })
-    return stdout
+    return await runTool('xz', ['--decompress', '--stdout', '--', file], { deadlineMs: 30_000, maxOutputBytes: 64 << 20 })
   }
   const bytes = await readFile(file)
   return file.endsWith('.gz') ? gunzipSync(bytes) : file.endsWith('.zst') ? zstdDecompressSync(bytes) : bytes

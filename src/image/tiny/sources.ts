@@ -5,7 +5,7 @@
  */
 import { access, constants, mkdir, readdir, readFile, realpath } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { runTool } from '../run-tool.ts'
+import { runTool, systemPath } from '../run-tool.ts'
 import { readElf } from './elf.ts'
 
 export type Sources = {
@@ -181,8 +181,7 @@ async function staticBusybox(roots: readonly string[]): Promise<string | null> {
 }
 
 async function onPath(tool: string): Promise<boolean> {
-  const directories = (process.env.PATH ?? '').split(':').concat('/usr/sbin', '/usr/bin', '/sbin', '/bin')
-  for (const directory of directories) if (directory !== '' && (await readable(join(directory, tool)))) return true
+  for (const directory of systemPath.split(':')) if (await readable(join(directory, tool))) return true
   return false
 }
 

@@ -118,7 +118,7 @@ for path in /sys/block/vd* /sys/block/sr* /sys/block/sd*; do
 done
 `
 
-/** `/etc/tiny/cloud first|late`: metadata (unless a config drive gave it), then host name, keys and user data. */
+/** `/etc/tiny/cloud first|late`: metadata (unless a config drive gave it; asked for at most some 40 s), then host name, keys and user data. */
 export const cloudScript = String.raw`#!/bin/sh
 . /etc/tiny/lib
 meta=/run/tiny/meta
@@ -153,7 +153,8 @@ if [ ! -e /run/tiny/source ]; then
   # With no address there is nobody to ask: the watcher comes back when there is one.
   ls /run/tiny/lease.* > /dev/null 2>&1 || [ -s /run/tiny/network ] || tries=0
   try=0
-  while [ $try -lt $tries ]; do
+  until=$(($(cut -d . -f 1 /proc/uptime) + 40))
+  while [ $try -lt $tries ] && [ "$(cut -d . -f 1 /proc/uptime)" -lt $until ]; do
     try=$((try + 1))
     { from_openstack || from_ec2; } && { echo "$metadata_url" > /run/tiny/source; break; }
     [ $try = $tries ] || sleep 1

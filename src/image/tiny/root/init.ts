@@ -58,11 +58,14 @@ say() {
   echo "tiny: $*" >> /run/tiny/log
 }
 
-# Every virtio device names the driver that it wants.
+# Every virtio device names the driver that it wants. SCSI is told to look for its disks at once, not in the background.
 load_drivers() {
   for modalias in /sys/bus/virtio/devices/*/modalias; do
     [ -e "$modalias" ] || continue
-    [ -e "$(dirname "$modalias")/driver" ] || modprobe -q "$(cat "$modalias")" 2>/dev/null
+    [ -e "$(dirname "$modalias")/driver" ] && continue
+    read -r alias < "$modalias"
+    case "$alias" in virtio:d00000008*) modprobe scsi_mod scan=sync; modprobe -a sd_mod sr_mod ;; esac 2>/dev/null
+    modprobe -q "$alias" 2>/dev/null
   done
 }
 
