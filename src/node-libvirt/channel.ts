@@ -35,6 +35,8 @@ export class Channel {
   readonly #pending = new Map<number, Pending>()
   readonly #waiting: { serial: number; bytes: Buffer }[] = []
   readonly #streams = new Map<number, Stream>()
+  /** Streams that the daemon may still open, but whose caller has given up. */
+  readonly #abandoned = new Map<number, Wire>()
   #serial = 0
   #inFlight = 0
   #keepAlive: KeepAliveTimer | undefined
@@ -79,6 +81,7 @@ export class Channel {
       return { result: this.#decode(procedure, await reply), stream }
     } catch (error) {
       this.#streams.delete(serial)
+      if (this.#pending.has(serial)) this.#abandoned.set(serial, procedure)
       throw error
     }
   }
@@ -163,8 +166,17 @@ export class Channel {
       this.#pending.delete(packet.serial)
       this.#inFlight--
       pending?.settle(packet)
+      this.#abortAbandoned(packet)
       this.#sendWaiting()
     } else this.#dispatchStream(packet)
+  }
+
+  #abortAbandoned(packet: Packet): void {
+    const procedure = this.#abandoned.get(packet.serial)
+    if (!procedure) return
+    this.#abandoned.delete(packet.serial)
+    // When even this can't be sent the connection is lost, and the stream with it.
+    if (packet.status === MessageStatus.ok) this.#sendStream(procedure, packet.serial, MessageStatus.error).catch(() => undefined)
   }
 
   #dispatchStream(packet: Packet): void {

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Connection, connect, type MockDaemon, type StorageVolume, type Stream, startMockDaemon } from './index.ts'
+import { type Connection, connect, type MockDaemon, procedures, type StorageVolume, type Stream, startMockDaemon } from './index.ts'
 import { highWater } from './streams.ts'
 
 let dir: string
@@ -87,6 +87,17 @@ describe('streams', () => {
   test('that cannot be opened fail as calls do', async () => {
     const vm = await connection.createXml("<domain type='qemu'><name>vm</name></domain>")
     await expect(vm.openConsole()).rejects.toMatchObject({ codeName: 'INTERNAL_ERROR' })
+  })
+
+  test('whose opening was given up are aborted when they open after all', async () => {
+    const vm = await connection.createXml("<domain type='qemu'><name>vm</name><devices><console type='pty'/></devices></domain>")
+    const release = daemon.holdNext('domainOpenConsole')
+    const args = { domain: vm.ref, device: null, flags: 0 }
+    const opening = connection.openStream(procedures.domainOpenConsole, args, { timeoutMs: 20 })
+    await expect(opening).rejects.toMatchObject({ codeName: 'OPERATION_TIMEOUT' })
+    release()
+    await vi.waitFor(() => expect(daemon.aborted).toEqual(['domainOpenConsole']))
+    expect(daemon.openStreams).toBe(0)
   })
 
   test('end with the connection', async () => {

@@ -139,7 +139,9 @@ async function prepare(dir: string): Promise<void> {
 
 /** Keeps the namespaces alive between the daemons' lives; it reads a pipe that ends with this process, whatever happens to it. */
 async function startHolder(dir: string, netns: string | undefined): Promise<ChildProcess> {
-  const script = 'set -e; for d in "$@"; do mkdir -p "/$d"; mount --bind "$ROOT/$d" "/$d"; done; echo ready; read -r _ || true'
+  // What libvirt looks up about network devices in /sys is that of the namespace in which it is mounted.
+  const sys = netns === undefined ? '' : 'mount -t sysfs sysfs /sys; '
+  const script = `set -e; ${sys}for d in "$@"; do mkdir -p "/$d"; mount --bind "$ROOT/$d" "/$d"; done; echo ready; read -r _ || true`
   const unshare = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', ...boundDirs]
   const [program, ...args] = netns === undefined ? unshare : ['nsenter', `--net=/run/netns/${netns}`, '--', ...unshare]
   const child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env.PATH ?? '', ROOT: dir } })

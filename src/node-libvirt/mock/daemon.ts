@@ -38,6 +38,8 @@ export class MockDaemon implements AsyncDisposable {
   readonly state: MockState
   /** Every call since the start, in the order of arrival. */
   readonly calls: MockCall[] = []
+  /** The calls whose streams were broken off by the client. */
+  readonly aborted: ProcedureName[] = []
   readonly #sasl: { username: string; password: string } | undefined
   readonly #sessions = new Set<Session>()
   readonly #failures = new Map<ProcedureName, LibvirtError[]>()
@@ -66,6 +68,11 @@ export class MockDaemon implements AsyncDisposable {
 
   get clients(): number {
     return this.#sessions.size
+  }
+
+  /** Streams that clients have open just now. */
+  get openStreams(): number {
+    return [...this.#sessions].reduce((sum, session) => sum + session.openStreams, 0)
   }
 
   /** The next call of this kind fails; asked for twice, the next two do. */
@@ -119,6 +126,7 @@ export class MockDaemon implements AsyncDisposable {
       const session = new Session(socket, {
         handle: (name, args, context) => this.#handle(name, args, context),
         frozen: () => this.#frozen,
+        aborted: (name) => this.aborted.push(name),
       })
       this.#sessions.add(session)
       socket.on('close', () => this.#sessions.delete(session))

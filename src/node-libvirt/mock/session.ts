@@ -13,6 +13,8 @@ export type SessionHost = {
   handle: (name: ProcedureName, args: unknown, context: Omit<CallContext, 'state'>) => Promise<unknown>
   /** While true nothing is heard and nothing answered, as if the machine hung. */
   frozen: () => boolean
+  /** A client breaks a stream off. */
+  aborted: (name: ProcedureName) => void
 }
 
 const byNumber = new Map<string, [ProcedureName, Procedure<unknown, unknown>]>(
@@ -22,7 +24,7 @@ const byNumber = new Map<string, [ProcedureName, Procedure<unknown, unknown>]>(
   ]),
 )
 
-type OpenStream = { data: (bytes: Buffer) => void; finish: () => void }
+type OpenStream = { name: ProcedureName; data: (bytes: Buffer) => void; finish: () => void }
 
 export class Session {
   readonly #socket: Socket
@@ -45,6 +47,10 @@ export class Session {
     })
     // A client that goes away is no failure of the daemon.
     socket.on('error', () => socket.destroy())
+  }
+
+  get openStreams(): number {
+    return this.#streams.size
   }
 
   destroy(): void {
@@ -102,15 +108,15 @@ export class Session {
       })
       if (this.#host.frozen()) return
       this.#socket.write(encode({ ...reply, status: MessageStatus.ok }, procedure.ret, result))
-      opens?.(this.#openStream(packet))
+      opens?.(this.#openStream(packet, name))
     } catch (error) {
       this.#sendError(reply, error)
     }
   }
 
-  #openStream(packet: Packet): ServerStream {
+  #openStream(packet: Packet, name: ProcedureName): ServerStream {
     const header = { ...packet, type: MessageType.stream }
-    const stream: OpenStream = { data: () => undefined, finish: () => undefined }
+    const stream: OpenStream = { name, data: () => undefined, finish: () => undefined }
     const open = () => this.#streams.get(packet.serial) === stream
     this.#streams.set(packet.serial, stream)
     return {
@@ -144,6 +150,7 @@ export class Session {
       }
       this.#streams.delete(packet.serial)
       if (packet.status === MessageStatus.ok) stream.finish()
+      else this.#host.aborted(stream.name)
       this.#socket.write(encodeRaw({ ...packet, status: MessageStatus.ok }))
     } catch (error) {
       this.#sendError(packet, error)
