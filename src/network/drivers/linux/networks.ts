@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import type { ExternalPlan, NetworkPlan } from '../driver.ts'
+import { derivedMac } from '../names.ts'
 import { prefixLength, servedSubnets } from './dnsmasq-files.ts'
 import { ensureForwarding, type Host, type Link } from './host.ts'
 import { convergeDevice, convergeNamespace, type WantedRoute } from './namespace.ts'
@@ -79,7 +80,9 @@ export function removalLines(host: Host, links: ReadonlyMap<string, Link>, netwo
 /** @throws {CommandFailed} */
 export async function ensureExternal(host: Host, links: ReadonlyMap<string, Link>, external: ExternalPlan): Promise<void> {
   const bridge = host.names.external(external.networkId)
-  if (!links.has(bridge)) await ipBatch(host.space, [`link add ${bridge} type bridge forward_delay 0 mcast_snooping 0`])
+  // A bridge without an address of its own takes that of its least member, another one with each router that comes, and routers lose their way out.
+  const mac = derivedMac(`${host.prefix} ${external.networkId}`)
+  if (!links.has(bridge)) await ipBatch(host.space, [`link add ${bridge} address ${mac} type bridge forward_delay 0 mcast_snooping 0`])
   const v6 = external.hostIps.some(({ ip }) => !isIPv4(ip))
   await sysctl(host.space, v6 ? { [`net/ipv6/conf/${bridge}/accept_ra`]: '0' } : { [`net/ipv6/conf/${bridge}/disable_ipv6`]: '1' })
   await convergeDevice(host.space, bridge, {
