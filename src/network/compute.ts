@@ -1,0 +1,340 @@
+/** What the compute service asks for: ports of servers, and all that a guest must know of its networks. Synchronous: database only. */
+import { conflict, invalid } from '../base/errors.ts'
+import { canonicalIp, ipVersionOf } from './addresses.ts'
+import { externalAttachForbidden, networkNotFound, portInUse, portNotFound } from './errors.ts'
+import type { FixedIp } from './fixed-ips.ts'
+import { tapOf } from './plans.ts'
+import { bind, createPort, deletePortRow, unbind, updatePort } from './ports.ts'
+import { ensureDefaultGroup } from './security-groups.ts'
+import { type NetworkRow, type PortRow, rowOf, type Store, type SubnetRow } from './store.ts'
+
+export type NetworkInfo = {
+  id: string
+  name: string
+  projectId: string
+  shared: boolean
+  external: boolean
+  adminStateUp: boolean
+  mtu: number
+  portSecurityEnabled: boolean
+  subnetIds: string[]
+}
+
+export type Port = {
+  id: string
+  networkId: string
+  projectId: string
+  name: string
+  mac: string
+  status: 'ACTIVE' | 'DOWN'
+  adminStateUp: boolean
+  deviceId: string
+  deviceOwner: string
+  host: string | null
+  vnicType: string
+  portSecurityEnabled: boolean
+  fixedIps: { subnetId: string; ip: string }[]
+  securityGroupIds: string[]
+  /** The caller's key of {@link ServerPort}; null for a port that a user made. */
+  key: string | null
+}
+
+export type ServerPort = {
+  networkId: string
+  projectId: string
+  deviceId: string
+  /** `compute:<availability zone>` */
+  deviceOwner: string
+  host: string | null
+  name?: string
+  hostname: string
+  /** Null: the project's default group. */
+  securityGroupIds: string[] | null
+  fixedIp?: string | null
+  mac?: string | null
+  /** Unique per device: a second call with the same one gives the port of the first. */
+  key: string
+}
+
+/** A port as a guest's definition, `network_info`, `addresses` and `network_data.json` need it. */
+export type NetworkInfoEntry = {
+  portId: string
+  mac: string
+  tap: string
+  mtu: number
+  active: boolean
+  vnicType: string
+  portSecurityEnabled: boolean
+  securityGroupIds: string[]
+  /** Null until the port was plugged once. */
+  bridge: string | null
+  network: { id: string; label: string; projectId: string; mtu: number }
+  subnets: {
+    id: string
+    cidr: string
+    ipVersion: 4 | 6
+    gateway: string | null
+    dns: string[]
+    routes: { destination: string; nexthop: string }[]
+    dhcpEnabled: boolean
+    dhcpServer: string | null
+    ipv6AddressMode: string | null
+    fixedIps: { ip: string; floatingIps: string[] }[]
+  }[]
+}
+
+export type Viewer = { projectId: string | null; isAdmin: boolean }
+
+type FullPort = PortRow & { fixed_ips: string; groups: string }
+
+const fullPorts = `SELECT p.*,
+    (SELECT json_group_array(json_object('subnet_id', a.subnet_id, 'ip_address', a.ip_address) ORDER BY a.rowid) FROM ipallocations a WHERE a.port_id = p.id) AS fixed_ips,
+    (SELECT json_group_array(b.security_group_id ORDER BY b.rowid) FROM securitygroupportbindings b WHERE b.port_id = p.id) AS groups
+  FROM ports p`
+
+function toPort(row: FullPort): Port {
+  return {
+    id: row.id,
+    networkId: row.network_id,
+    projectId: row.project_id,
+    name: row.name,
+    mac: row.mac_address,
+    status: row.status === 'ACTIVE' ? 'ACTIVE' : 'DOWN',
+    adminStateUp: row.admin_state_up === 1,
+    deviceId: row.device_id,
+    deviceOwner: row.device_owner,
+    host: row.host_id === '' ? null : row.host_id,
+    vnicType: row.vnic_type,
+    portSecurityEnabled: row.port_security_enabled === 1,
+    fixedIps: (JSON.parse(row.fixed_ips) as FixedIp[]).map(({ subnet_id, ip_address }) => ({ subnetId: subnet_id, ip: ip_address })),
+    securityGroupIds: JSON.parse(row.groups),
+    key: row.request_key,
+  }
+}
+
+/** What the project may attach to: with `ids` those of them that it can see, otherwise its own and the shared ones. Oldest first. */
+export function usableNetworks(store: Store, projectId: string, isAdmin: boolean, ids?: readonly string[]): NetworkInfo[] {
+  type Row = NetworkRow & { subnet_ids: string }
+  const columns = `SELECT n.*, (SELECT json_group_array(s.id ORDER BY s.rowid) FROM subnets s WHERE s.network_id = n.id) AS subnet_ids FROM networks n`
+  const rows = ids
+    ? store.db
+        .prepare<Row>(
+          `${columns} WHERE n.id IN (SELECT value FROM json_each(?)) AND (? OR n.project_id = ? OR n.shared = 1 OR n.external = 1) ORDER BY n.rowid`,
+        )
+        .all(JSON.stringify(ids), isAdmin ? 1 : 0, projectId)
+    : store.db
+        .prepare<Row>(`${columns} WHERE n.external = 0 AND (n.project_id = ? OR n.shared = 1) ORDER BY n.project_id <> ?, n.rowid`)
+        .all(projectId, projectId)
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    projectId: row.project_id,
+    shared: row.shared === 1,
+    external: row.external === 1,
+    adminStateUp: row.admin_state_up === 1,
+    mtu: row.mtu,
+    portSecurityEnabled: row.port_security_enabled === 1,
+    subnetIds: JSON.parse(row.subnet_ids),
+  }))
+}
+
+/** Null when there is none, or none that the viewer may see. */
+export function findPort(store: Store, id: string, viewer: Viewer): Port | null {
+  const row = store.db.prepare<FullPort>(`${fullPorts} WHERE p.id = ?`).get(id)
+  return row && (viewer.isAdmin || row.project_id === viewer.projectId) ? toPort(row) : null
+}
+
+function portById(store: Store, id: string): Port {
+  const row = store.db.prepare<FullPort>(`${fullPorts} WHERE p.id = ?`).get(id)
+  if (!row) throw portNotFound(id)
+  return toPort(row)
+}
+
+export function portsOfMany(store: Store, deviceIds: readonly string[]): Map<string, Port[]> {
+  const rows = store.db
+    .prepare<FullPort>(`${fullPorts} WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.device_id <> '' ORDER BY p.rowid`)
+    .all(JSON.stringify(deviceIds))
+  return Map.groupBy(rows.map(toPort), (port) => port.deviceId)
+}
+
+/**
+ * Makes a server's port; the same device and key give the port that is there.
+ * @throws {CloudError} `not-found` NetworkNotFound, SecurityGroupNotFound; `over-quota`; `conflict` IpAddressAlreadyAllocated, IpAddressGenerationFailure,
+ * MacAddressInUse; `invalid` InvalidIpForNetwork; `forbidden` ExternalNetworkAttachForbidden.
+ */
+export function createServerPort(store: Store, given: ServerPort): Port {
+  return store.db.transaction(() => {
+    const existing = store.db
+      .prepare<{ id: string }>('SELECT id FROM ports WHERE device_id = ? AND request_key = ?')
+      .get(given.deviceId, given.key)
+    if (existing) {
+      if (given.host !== null) bind(store, existing.id, given.host)
+      return portById(store, existing.id)
+    }
+    const network = rowOf(store, 'networks', given.networkId)
+    if (!network) throw networkNotFound(given.networkId)
+    if (network.external && !network.shared && network.project_id !== given.projectId) throw externalAttachForbidden(network.id)
+    const { id } = createPort(store, {
+      project_id: given.projectId,
+      network_id: given.networkId,
+      name: given.name ?? '',
+      device_id: given.deviceId,
+      device_owner: given.deviceOwner,
+      fixed_ips: given.fixedIp ? [{ ip_address: given.fixedIp }] : null,
+      security_groups: network.port_security_enabled ? given.securityGroupIds : null,
+      mac_address: given.mac ?? null,
+      dns_name: dnsLabel(given.hostname),
+      host_id: given.host ?? '',
+      request_key: given.key,
+    })
+    return portById(store, id)
+  })
+}
+
+export type Attachment = { deviceId: string; deviceOwner: string; host: string | null; hostname: string }
+
+/** Gives a user's own port to a server. @throws {CloudError} `not-found`; `conflict` PortInUse when another device has it. */
+export function attachPort(store: Store, id: string, to: Attachment): Port {
+  return store.db.transaction(() => {
+    const port = rowOf(store, 'ports', id)
+    if (!port) throw portNotFound(id)
+    if (port.device_id !== '' && port.device_id !== to.deviceId) throw portInUse(id, port.network_id, port.device_id)
+    if (port.device_owner.startsWith('network:')) throw portInUse(id, port.network_id, port.device_id)
+    updatePort(store, id, {
+      device_id: to.deviceId,
+      device_owner: to.deviceOwner,
+      dns_name: port.dns_name || dnsLabel(to.hostname),
+      ...(to.host === null ? {} : { host_id: to.host }),
+    })
+    return portById(store, id)
+  })
+}
+
+/** Takes a user's port from its server; it keeps its addresses. */
+export function detachPort(store: Store, id: string): void {
+  store.db.transaction(() => {
+    if (!rowOf(store, 'ports', id)) return
+    unbind(store, id)
+    updatePort(store, id, { device_id: '', device_owner: '', host_id: '', dns_name: '' })
+  })
+}
+
+export const deleteServerPort = (store: Store, id: string): void => deletePortRow(store, id)
+
+/**
+ * Groups by name or id, in the order asked.
+ * @throws {CloudError} `invalid` for one that the project doesn't have, `conflict` for a name that several have.
+ */
+export function groupsByNameOrId(store: Store, projectId: string, names: readonly string[]): { id: string; name: string }[] {
+  ensureDefaultGroup(store, projectId)
+  const rows = store.db
+    .prepare<{ id: string; name: string }>(
+      `SELECT id, name FROM securitygroups WHERE project_id = ? AND (id IN (SELECT value FROM json_each(?)) OR name IN (SELECT value FROM json_each(?)))`,
+    )
+    .all(projectId, JSON.stringify(names), JSON.stringify(names))
+  return names.map((wanted) => {
+    const byId = rows.find(({ id }) => id === wanted)
+    if (byId) return byId
+    const byName = rows.filter(({ name }) => name === wanted)
+    if (byName.length > 1) throw conflict(`Multiple security groups found matching '${wanted}'. Use an ID to be more specific.`)
+    if (!byName[0]) throw invalid(`Unable to find security_group with name or id '${wanted}'`)
+    return byName[0]
+  })
+}
+
+export function networkDataOfMany(store: Store, deviceIds: readonly string[]): Map<string, NetworkInfoEntry[]> {
+  const { db } = store
+  const ports = db
+    .prepare<FullPort & { label: string; mtu: number; network_project_id: string }>(
+      `SELECT held.*, n.name AS label, n.mtu, n.project_id AS network_project_id FROM (${fullPorts}
+         WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.device_id <> '' ORDER BY p.rowid) held JOIN networks n ON n.id = held.network_id`,
+    )
+    .all(JSON.stringify(deviceIds))
+  const networkIds = JSON.stringify([...new Set(ports.map(({ network_id }) => network_id))])
+  const subnets = db
+    .prepare<SubnetRow & { dhcp_server: string | null }>(
+      `SELECT s.*, (SELECT a.ip_address FROM ports p JOIN ipallocations a ON a.port_id = p.id
+           WHERE p.network_id = s.network_id AND p.device_owner = 'network:dhcp' AND a.subnet_id = s.id LIMIT 1) AS dhcp_server
+         FROM subnets s WHERE s.network_id IN (SELECT value FROM json_each(?)) ORDER BY s.rowid`,
+    )
+    .all(networkIds)
+  const floating = db
+    .prepare<{ port: string; fixed: string; floating: string }>(
+      `SELECT fixed_port_id AS port, fixed_ip_address AS fixed, floating_ip_address AS floating FROM floatingips
+         WHERE fixed_port_id IN (SELECT value FROM json_each(?))`,
+    )
+    .all(JSON.stringify(ports.map(({ id }) => id)))
+  const bySubnet = new Map(subnets.map((subnet) => [subnet.id, subnet]))
+  const entry = (port: (typeof ports)[number]): NetworkInfoEntry => {
+    const addresses = JSON.parse(port.fixed_ips) as FixedIp[]
+    return {
+      portId: port.id,
+      mac: port.mac_address,
+      tap: tapOf(port.id),
+      mtu: port.mtu,
+      active: port.status === 'ACTIVE',
+      vnicType: port.vnic_type,
+      portSecurityEnabled: port.port_security_enabled === 1,
+      securityGroupIds: JSON.parse(port.groups),
+      bridge: port.bridge,
+      network: { id: port.network_id, label: port.label, projectId: port.network_project_id, mtu: port.mtu },
+      subnets: [...new Set(addresses.map(({ subnet_id }) => subnet_id))].flatMap((id) => {
+        const subnet = bySubnet.get(id)
+        if (!subnet) return []
+        return [
+          {
+            id,
+            cidr: subnet.cidr,
+            ipVersion: subnet.ip_version,
+            gateway: subnet.gateway_ip,
+            dns: JSON.parse(subnet.dns_nameservers) as string[],
+            routes: JSON.parse(subnet.host_routes) as { destination: string; nexthop: string }[],
+            dhcpEnabled: subnet.enable_dhcp === 1,
+            dhcpServer: subnet.dhcp_server,
+            ipv6AddressMode: subnet.ipv6_address_mode,
+            fixedIps: addresses
+              .filter(({ subnet_id }) => subnet_id === id)
+              .map(({ ip_address: ip }) => ({
+                ip,
+                floatingIps: floating.filter((row) => row.port === port.id && row.fixed === ip).map((row) => row.floating),
+              })),
+          },
+        ]
+      }),
+    }
+  }
+  const found = new Map<string, NetworkInfoEntry[]>()
+  for (const port of ports) found.set(port.device_id, [...(found.get(port.device_id) ?? []), entry(port)])
+  return found
+}
+
+export type PortIdentity = { portId: string; deviceId: string; projectId: string }
+
+/** Whose address this is, for the metadata service. */
+export function findPortByAddress(store: Store, networkId: string, ip: string): PortIdentity | null {
+  if (ipVersionOf(ip) === null) return null
+  return (
+    store.db
+      .prepare<PortIdentity>(
+        `SELECT p.id AS portId, p.device_id AS deviceId, p.project_id AS projectId FROM ipallocations a JOIN ports p ON p.id = a.port_id
+           WHERE a.network_id = ? AND a.ip_address = ?`,
+      )
+      .get(networkId, canonicalIp(ip)) ?? null
+  )
+}
+
+/** Every server that a port names as its device. */
+export const ownedDevices = (store: Store): string[] =>
+  store.db
+    .prepare<{ id: string }>("SELECT DISTINCT device_id AS id FROM ports WHERE device_owner LIKE 'compute:%' AND device_id <> ''")
+    .all()
+    .map(({ id }) => id)
+
+/** One DNS label of a host name; empty when nothing of it can be one. */
+function dnsLabel(hostname: string): string {
+  return (hostname.split('.')[0] ?? '')
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .slice(0, 63)
+    .replace(/^-+|-+$/g, '')
+}

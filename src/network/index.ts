@@ -1,0 +1,150 @@
+/** The network service's front door: Network v2.0 over HTTP, and what the compute service asks of it. */
+
+import type { Ground } from '../base/ground.ts'
+import type { Service } from '../base/http/index.ts'
+import { networkService, versionsService } from './api/service.ts'
+import { bootstrap, type Seed } from './bootstrap.ts'
+import {
+  type Attachment,
+  attachPort,
+  createServerPort,
+  deleteServerPort,
+  detachPort,
+  findPort,
+  findPortByAddress,
+  groupsByNameOrId,
+  type NetworkInfo,
+  type NetworkInfoEntry,
+  networkDataOfMany,
+  ownedDevices,
+  type Port,
+  type PortIdentity,
+  portsOfMany,
+  type ServerPort,
+  usableNetworks,
+  type Viewer,
+} from './compute.ts'
+import { networkConfig, networkQuotaConfig } from './config.ts'
+import type { MetadataListener, NetworkDriver } from './drivers/driver.ts'
+import { limitsOf, usedOf } from './quotas.ts'
+import { type PluggedPort, Reconciler } from './reconciler.ts'
+import type { Store } from './store.ts'
+
+export type { Attachment, NetworkInfo, NetworkInfoEntry, Port, PortIdentity, ServerPort, Viewer } from './compute.ts'
+export { networkConfig, networkQuotaConfig } from './config.ts'
+export type { NetworkDriver } from './drivers/driver.ts'
+export type { PluggedPort } from './reconciler.ts'
+
+export type NetworkQuota = { limit: number; used: number }
+
+export type Networks = AsyncDisposable & {
+  /** GET /network: the versions. */
+  readonly root: Service
+  /** Below /network/v2.0. */
+  readonly v2: Service
+  /** What the first start makes; afterwards it does nothing. */
+  bootstrap(seed: Seed): void
+  /** Brings the host in line with the database and keeps it so. @throws when the host refuses. */
+  start(): Promise<void>
+  /** Resolves when the host has what the database says. */
+  settled(): Promise<void>
+
+  usableNetworks(projectId: string, isAdmin: boolean, ids?: readonly string[]): NetworkInfo[]
+  port(id: string, viewer: Viewer): Port | null
+  portsOf(deviceId: string): Port[]
+  portsOfMany(deviceIds: readonly string[]): Map<string, Port[]>
+  /** @throws {CloudError} under Neutron's names. */
+  createPort(port: ServerPort): Port
+  /** @throws {CloudError} `not-found`; `conflict` PortInUse. */
+  attachPort(portId: string, to: Attachment): Port
+  detachPort(portId: string): void
+  deletePort(portId: string): void
+  /** @throws {CloudError} `invalid` for none, `conflict` for several of a name. */
+  securityGroupsByNameOrId(projectId: string, names: readonly string[]): { id: string; name: string }[]
+  networkData(deviceId: string): NetworkInfoEntry[]
+  networkDataOfMany(deviceIds: readonly string[]): Map<string, NetworkInfoEntry[]>
+  quotas(projectId: string): Record<'floating_ips' | 'security_groups' | 'security_group_rules', NetworkQuota>
+  findPortByAddress(networkId: string, ip: string): PortIdentity | null
+  ownedDevices(): string[]
+
+  /** @throws {CloudError} `not-found`; `unavailable` when the host refuses. */
+  plug(portId: string): Promise<PluggedPort>
+  /** @throws {CloudError} `unavailable` when the host refuses. */
+  unplug(portId: string): Promise<void>
+  onMetadataConnection(listener: MetadataListener): void
+}
+
+export function makeNetworks(ground: Ground & { driver: NetworkDriver; host: string }): Networks {
+  const { db, clock, queue, driver, host } = ground
+  const config = ground.config.get(networkConfig)
+  const quota = ground.config.get(networkQuotaConfig)
+  const store: Store = {
+    db,
+    clock,
+    mtu: config.globalPhysnetMtu,
+    maxFixedIps: config.maxFixedIpsPerPort,
+    quotaDefaults: {
+      network: quota.quotaNetwork,
+      subnet: quota.quotaSubnet,
+      port: quota.quotaPort,
+      router: quota.quotaRouter,
+      floatingip: quota.quotaFloatingip,
+      security_group: quota.quotaSecurityGroup,
+      security_group_rule: quota.quotaSecurityGroupRule,
+    },
+    touchNetwork: (id) => db.afterCommit(() => reconciler.touchNetwork(id)),
+    touchGroup: (id) => db.afterCommit(() => reconciler.touchGroup(id)),
+    networkGone: (id) => db.afterCommit(() => reconciler.networkGone(id)),
+    touchRouter: (id) => db.afterCommit(() => reconciler.touchRouter(id)),
+    routerGone: (id) => db.afterCommit(() => reconciler.routerGone(id)),
+    portStatus: (type, port) =>
+      db.afterCommit(() => queue.publish({ type: `network.port.${type}`, payload: { portId: port.id, deviceId: port.device_id } })),
+    changed: (port) =>
+      db.afterCommit(() => queue.publish({ type: 'network.changed', payload: { portId: port.id, deviceId: port.device_id } })),
+  }
+  const reconciler = new Reconciler({
+    store,
+    driver,
+    clock,
+    host,
+    log: ground.log,
+    dnsDomain: config.dnsDomain,
+    intervalMs: config.reconcileIntervalMs,
+  })
+  const quotaOf = (projectId: string, resource: 'floatingip' | 'security_group' | 'security_group_rule', limit: number): NetworkQuota => ({
+    limit,
+    used: usedOf(store, resource, projectId),
+  })
+  return {
+    root: versionsService(),
+    v2: networkService({ store, host, driver, startedAt: clock.text() }),
+    bootstrap: (seed) => bootstrap(store, seed, config),
+    start: () => reconciler.start(),
+    settled: () => reconciler.settled(),
+    usableNetworks: (projectId, isAdmin, ids) => usableNetworks(store, projectId, isAdmin, ids),
+    port: (id, viewer) => findPort(store, id, viewer),
+    portsOf: (deviceId) => portsOfMany(store, [deviceId]).get(deviceId) ?? [],
+    portsOfMany: (deviceIds) => portsOfMany(store, deviceIds),
+    createPort: (port) => createServerPort(store, port),
+    attachPort: (portId, to) => attachPort(store, portId, to),
+    detachPort: (portId) => detachPort(store, portId),
+    deletePort: (portId) => deleteServerPort(store, portId),
+    securityGroupsByNameOrId: (projectId, names) => groupsByNameOrId(store, projectId, names),
+    networkData: (deviceId) => networkDataOfMany(store, [deviceId]).get(deviceId) ?? [],
+    networkDataOfMany: (deviceIds) => networkDataOfMany(store, deviceIds),
+    quotas: (projectId) => {
+      const limits = limitsOf(store, projectId)
+      return {
+        floating_ips: quotaOf(projectId, 'floatingip', limits.floatingip),
+        security_groups: quotaOf(projectId, 'security_group', limits.security_group),
+        security_group_rules: quotaOf(projectId, 'security_group_rule', limits.security_group_rule),
+      }
+    },
+    findPortByAddress: (networkId, ip) => findPortByAddress(store, networkId, ip),
+    ownedDevices: () => ownedDevices(store),
+    plug: (portId) => reconciler.plug(portId),
+    unplug: (portId) => reconciler.unplug(portId),
+    onMetadataConnection: (listener) => driver.onMetadataConnection(listener),
+    [Symbol.asyncDispose]: () => reconciler[Symbol.asyncDispose](),
+  }
+}
