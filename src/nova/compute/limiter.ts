@@ -9,13 +9,15 @@ export class Limiter {
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
+    // Who ends hands its place to the next in line; only an empty line frees it.
     if (this.#running >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#running += 1
+    else this.#running += 1
     try {
       return await work()
     } finally {
-      this.#running -= 1
-      this.#waiting.shift()?.()
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#running -= 1
     }
   }
 }

@@ -1,0 +1,171 @@
+/**
+ * From `POST /servers` to a running guest: host → ports → guest.
+ *
+ * A host that fails is let go and the next one is tried, `[scheduler] max_attempts` times. A delete supersedes a build:
+ * the build undoes itself, then the delete runs.
+ */
+import { CloudError, messageOf } from '../../base/errors.ts'
+import { RetryFrom, saga } from '../../base/saga/index.ts'
+import { computeConfig } from '../compute/index.ts'
+import { type Instance, Instances, NoValidHost, novaConfig, type TaskState } from '../model/index.ts'
+import { type Selection, schedulerConfig } from '../scheduler/index.ts'
+import { GuestError, PowerState } from '../virt/index.ts'
+import { askHost } from './compute-client.ts'
+import type { ConductorDeps } from './deps.ts'
+import { recordFailure } from './faults.ts'
+import { notify } from './notifications.ts'
+import { allocatePorts, type RequestedNic, readPorts, releasePorts } from './ports.ts'
+
+export type BuildInput = {
+  uuid: string
+  nics: readonly RequestedNic[]
+  securityGroupIds: readonly string[] | null
+  imageProperties: Readonly<Record<string, string>>
+}
+
+const buildTasks: readonly (TaskState | null)[] = ['scheduling', 'networking', 'block_device_mapping', 'spawning']
+const actionEvent = 'compute__do_build_and_run_instance'
+
+type Context = { readonly input: BuildInput; readonly requestId: string | null }
+
+export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
+  .step('host', {
+    run({ input, earlier }, deps): Selection {
+      const instance = deps.model.instances.get(input.uuid)
+      const ignoreHosts = (earlier as Selection[]).map(({ host }) => host)
+      return deps.scheduler.select({
+        instanceUuid: instance.uuid,
+        projectId: instance.projectId,
+        userId: instance.userId,
+        flavor: instance.flavor,
+        spec: instance.spec,
+        imageProperties: input.imageProperties,
+        ignoreHosts,
+      })
+    },
+    commit({ input }, { host, node, zone }, { model }) {
+      model.instances.tryUpdate(
+        input.uuid,
+        { host, node, availability_zone: zone, launched_on: host, task_state: 'networking' },
+        { taskState: buildTasks },
+      )
+    },
+    undo({ input }, { db, model, placement }) {
+      db.transaction(() => {
+        placement.release(input.uuid)
+        model.instances.tryUpdate(input.uuid, { host: null, node: null, task_state: 'scheduling' }, { taskState: buildTasks })
+      })
+    },
+  })
+  .step('ports', {
+    run({ input }, deps) {
+      const instance = deps.model.instances.get(input.uuid)
+      return deps.db.transaction(() => allocatePorts(deps, { instance, nics: input.nics, securityGroupIds: input.securityGroupIds }))
+    },
+    commit({ input }, _portIds, deps) {
+      deps.model.instances.setPorts(input.uuid, readPorts(deps, input.uuid, input.nics))
+      deps.model.instances.tryUpdate(input.uuid, { task_state: 'spawning' }, { taskState: buildTasks })
+    },
+    undo({ input }, deps) {
+      deps.db.transaction(() => {
+        releasePorts(deps, input.uuid)
+        deps.model.instances.setPorts(input.uuid, [])
+      })
+    },
+  })
+  .step('guest', {
+    async run(context, deps) {
+      const instance = deps.model.instances.get(context.input.uuid)
+      const { host } = context.outputs.host
+      const cancel = () => void askHost(deps.queue, host, 'cancel', { uuid: instance.uuid }).catch(() => undefined)
+      context.signal.addEventListener('abort', cancel, { once: true })
+      try {
+        await askHost(deps.queue, host, 'spawn', await spawnArgs(instance, context.input, deps), instance.uuid)
+      } catch (error) {
+        if (context.signal.aborted || !mayTryElsewhere(error)) throw error
+        throw new RetryFrom('host', messageOf(error), { cause: error })
+      } finally {
+        context.signal.removeEventListener('abort', cancel)
+      }
+      return { startedAt: deps.clock.text() }
+    },
+    commit(context, _output, deps) {
+      const { uuid } = context.input
+      const now = deps.clock.text()
+      const isActive = deps.model.instances.tryUpdate(
+        uuid,
+        { vm_state: 'active', task_state: null, power_state: PowerState.running, launched_at: now },
+        { taskState: buildTasks },
+      )
+      if (!isActive) return
+      finishAction(context, deps, context.outputs.host.host)
+      const instance = deps.model.instances.get(uuid)
+      deps.db.afterCommit(() => notify(deps.queue, 'create.end', instance, context))
+    },
+    async undo({ input, outputs }, deps) {
+      const host = outputs.host?.host
+      if (host === undefined) return
+      const portIds = outputs.ports ?? []
+      await askHost(deps.queue, host, 'destroy', { uuid: input.uuid, portIds })
+    },
+  })
+  .end({
+    maxAttempts: ({ config }) => config.get(schedulerConfig).maxAttempts,
+    undone({ input, requestId, attempt }, error, deps) {
+      const { model, log, queue, db } = deps
+      const failure =
+        attempt > 1 && error instanceof RetryFrom
+          ? new Error(`Exceeded maximum number of retries: ${attempt} hosts failed.`, { cause: error })
+          : error
+      const isFailed = model.instances.tryUpdate(
+        input.uuid,
+        { vm_state: 'error', task_state: null, power_state: PowerState.noState },
+        { taskState: buildTasks },
+      )
+      if (!isFailed) return
+      if (error instanceof NoValidHost)
+        log.warn({ instance: input.uuid, request_id: requestId, rejections: error.rejections }, error.message)
+      const { message } = recordFailure(deps, input.uuid, requestId, failure, {
+        event: actionEvent,
+        startTime: deps.clock.text(),
+        host: null,
+      })
+      const instance = model.instances.get(input.uuid)
+      db.afterCommit(() => notify(queue, 'create.error', instance, { requestId, fault: message }))
+    },
+  })
+
+/** A full disk or a refusing hypervisor may be one host's alone; a bad image is bad everywhere. */
+const mayTryElsewhere = (error: unknown): boolean =>
+  error instanceof GuestError || (error instanceof CloudError && error.kind === 'unavailable')
+
+function finishAction({ input, requestId }: Context, { model, clock }: ConductorDeps, host: string): void {
+  if (requestId === null) return
+  model.actions.event(input.uuid, requestId, { event: actionEvent, startTime: clock.text(), host })
+  model.actions.finish(input.uuid, requestId)
+}
+
+async function spawnArgs(instance: Instance, input: BuildInput, deps: ConductorDeps) {
+  const { configDriveFormat } = deps.config.get(computeConfig)
+  const files = instance.configDrive ? await deps.configDriveFiles(instance) : null
+  return {
+    uuid: instance.uuid,
+    name: Instances.hypervisorName(instance),
+    displayName: instance.name,
+    projectId: instance.projectId,
+    userId: instance.userId,
+    flavor: instance.flavor,
+    imageId: instance.imageId ?? '',
+    imageProperties: input.imageProperties,
+    kernelId: instance.kernelId,
+    ramdiskId: instance.ramdiskId,
+    ports: instance.ports.map(({ portId, mac }) => ({ portId, mac })),
+    configDrive: files && {
+      format: configDriveFormat,
+      files: files.map(({ path, data }) => ({ path, base64: Buffer.from(data).toString('base64') })),
+    },
+  }
+}
+
+/** The grace that a guest is given to shut down, in milliseconds. */
+export const graceMs = ({ config }: Pick<ConductorDeps, 'config'>): number => config.get(novaConfig).shutdownTimeout * 1000

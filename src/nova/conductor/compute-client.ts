@@ -1,0 +1,28 @@
+/** Typed calls to a compute host over the queue. */
+import type { Queue } from '../../base/queue/index.ts'
+import { type ComputeCalls, computeTopic } from '../compute/index.ts'
+
+/**
+ * Calls a method of a host. Messages of one lane (an instance's uuid) are handled in order; without a lane a message
+ * overtakes what runs.
+ * @throws what the host threw, `unavailable` when nobody serves it.
+ */
+export async function askHost<M extends keyof ComputeCalls>(
+  queue: Queue,
+  host: string,
+  method: M,
+  args: ComputeCalls[M][0],
+  lane?: string,
+): Promise<ComputeCalls[M][1]> {
+  return await queue.call<ComputeCalls[M][1]>(computeTopic(host), { method, args, ...(lane === undefined ? {} : { lane }) })
+}
+
+/** Rejects when the signal fires, whatever the work does. */
+export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason)
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}

@@ -1,0 +1,58 @@
+/**
+ * Ends a server in any state. It supersedes whatever runs on the instance, and it only goes forward: what a dead
+ * hypervisor keeps is left to the reaper, which ends it when the host is back.
+ */
+
+import { messageOf } from '../../base/errors.ts'
+import { saga } from '../../base/saga/index.ts'
+import { GuestError } from '../virt/index.ts'
+import { askHost } from './compute-client.ts'
+import type { ConductorDeps } from './deps.ts'
+import { recordFailure } from './faults.ts'
+import { notify } from './notifications.ts'
+import { releasePorts } from './ports.ts'
+
+export type DeleteInput = { uuid: string }
+
+export const deleteServer = saga<DeleteInput, ConductorDeps>('delete-server/1')
+  .step('guest', {
+    async run({ input }, { model, queue, log }) {
+      const instance = model.instances.find(input.uuid)
+      if (!instance?.host) return { host: null }
+      try {
+        await askHost(queue, instance.host, 'destroy', { uuid: instance.uuid, portIds: instance.ports.map(({ portId }) => portId) })
+      } catch (error) {
+        if (!(error instanceof GuestError) || error.reason !== 'host-down') throw error
+        log.warn(
+          { instance: instance.uuid, host: instance.host, err: error },
+          `deleted while its host is down; the guest is ended when it is back: ${messageOf(error)}`,
+        )
+      }
+      return { host: instance.host }
+    },
+    commit({ input, requestId }, { host }, deps) {
+      const { model, placement, queue, db, clock } = deps
+      const instance = model.instances.find(input.uuid)
+      releasePorts(deps, input.uuid)
+      placement.release(input.uuid)
+      if (requestId !== null) {
+        model.actions.event(input.uuid, requestId, { event: 'compute_terminate_instance', startTime: clock.text(), host })
+        model.actions.finish(input.uuid, requestId)
+      }
+      model.instances.remove(input.uuid)
+      if (instance) db.afterCommit(() => notify(queue, 'delete.end', instance, { requestId }))
+    },
+  })
+  .end({
+    undone({ input, requestId }, error, deps) {
+      const { model, queue, db } = deps
+      if (!model.instances.tryUpdate(input.uuid, { vm_state: 'error', task_state: null })) return
+      const instance = model.instances.get(input.uuid)
+      const { message } = recordFailure(deps, input.uuid, requestId, error, {
+        event: 'compute_terminate_instance',
+        startTime: deps.clock.text(),
+        host: instance.host,
+      })
+      db.afterCommit(() => notify(queue, 'delete.error', instance, { requestId, fault: message }))
+    },
+  })

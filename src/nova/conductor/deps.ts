@@ -1,0 +1,17 @@
+/** What the conductor's rooms are given. */
+import type { Ground } from '../../base/ground.ts'
+import type { Networks } from '../../network/index.ts'
+import type { Placement } from '../../placement/index.ts'
+import type { Instance, Model } from '../model/index.ts'
+import type { Scheduler } from '../scheduler/index.ts'
+
+/** Files of a config drive, rendered by the metadata service, which stands further right and so is handed in. */
+export type ConfigDriveFiles = (instance: Instance) => Promise<{ path: string; data: Uint8Array }[]>
+
+export type ConductorDeps = Ground & {
+  readonly model: Model
+  readonly scheduler: Scheduler
+  readonly placement: Placement
+  readonly networks: Networks
+  readonly configDriveFiles: ConfigDriveFiles
+}

@@ -1,0 +1,77 @@
+/**
+ * What may be done to a server when: the state that an action needs, the task that it sets, and the refusals.
+ *
+ * @see https://docs.openstack.org/nova/latest/reference/vm-states.html
+ */
+import { conflict } from '../../base/errors.ts'
+import type { PowerAction } from '../compute/index.ts'
+import type { Instance, TaskState, VmState } from '../model/index.ts'
+
+export type PowerRule = {
+  /** How refusals and instance actions name it. */
+  readonly name: string
+  readonly vmStates: readonly VmState[]
+  readonly tasks: readonly (TaskState | null)[]
+  readonly task: TaskState
+  readonly ends: VmState
+}
+
+const hardRebootTasks = [
+  'rebooting',
+  'reboot_pending',
+  'reboot_started',
+  'resuming',
+  'rebooting_hard',
+  'unpausing',
+  'pausing',
+  'suspending',
+] as const
+
+export const powerRules: Readonly<Record<PowerAction, PowerRule>> = {
+  start: { name: 'start', vmStates: ['stopped'], tasks: [null], task: 'powering-on', ends: 'active' },
+  stop: { name: 'stop', vmStates: ['active', 'error'], tasks: [null], task: 'powering-off', ends: 'stopped' },
+  pause: { name: 'pause', vmStates: ['active'], tasks: [null], task: 'pausing', ends: 'paused' },
+  unpause: { name: 'unpause', vmStates: ['paused'], tasks: [null], task: 'unpausing', ends: 'active' },
+  suspend: { name: 'suspend', vmStates: ['active'], tasks: [null], task: 'suspending', ends: 'suspended' },
+  resume: { name: 'resume', vmStates: ['suspended'], tasks: [null], task: 'resuming', ends: 'active' },
+  'reboot-soft': { name: 'reboot', vmStates: ['active'], tasks: [null], task: 'rebooting', ends: 'active' },
+  'reboot-hard': {
+    name: 'reboot',
+    vmStates: ['active', 'stopped', 'paused', 'suspended', 'error'],
+    tasks: [null, ...hardRebootTasks],
+    task: 'rebooting_hard',
+    ends: 'active',
+  },
+}
+
+export type Caller = { requestId: string; userId: string | null; projectId: string | null; isAdmin: boolean }
+
+/** @throws {CloudError} `conflict` when the server is locked and the caller is no administrator. */
+export function checkLock(instance: Instance, caller: Pick<Caller, 'isAdmin'>): void {
+  if (instance.locked && !caller.isAdmin) throw conflict(`Instance ${instance.uuid} is locked`)
+}
+
+/** @throws {CloudError} `conflict` naming the state that stands in the way. */
+export function checkState(
+  instance: Instance,
+  action: string,
+  vmStates: readonly VmState[] | null,
+  tasks: readonly (TaskState | null)[] | null,
+): void {
+  const refuse = (attribute: string, state: string | null) =>
+    conflict(`Cannot '${action}' instance ${instance.uuid} while it is in ${attribute} ${state}`)
+  if (vmStates && !vmStates.includes(instance.vmState)) throw refuse('vm_state', instance.vmState)
+  if (tasks && !tasks.includes(instance.taskState)) throw refuse('task_state', instance.taskState)
+}
+
+/** @throws {CloudError} `conflict` for a server that has never run. */
+export function checkLaunched(instance: Instance, action: string): void {
+  if (instance.launchedAt === null)
+    throw conflict(`Instance ${instance.uuid} in not launched. Cannot ${action} while the instance is in this state.`)
+}
+
+/** @throws {CloudError} `conflict` for a server that no host has yet. */
+export function hostOf(instance: Instance): string {
+  if (instance.host === null) throw conflict(`Instance ${instance.uuid} is not ready`)
+  return instance.host
+}

@@ -1,0 +1,29 @@
+/** A host's report: its service is alive, its node has these figures, its resource provider this inventory. */
+import type { HostReport } from '../compute/index.ts'
+import { novaConfig } from '../model/index.ts'
+import type { ConductorDeps } from './deps.ts'
+
+const gib = 1024
+
+export function recordHost({ db, model, placement, config }: ConductorDeps, { host, resources }: HostReport): void {
+  const { cpuAllocationRatio, ramAllocationRatio, diskAllocationRatio, reservedHostMemoryMb, reservedHostDiskMb } = config.get(novaConfig)
+  const inventory = (total: number, reserved: number, allocationRatio: number) => ({
+    total,
+    reserved: Math.min(reserved, total),
+    minUnit: 1,
+    maxUnit: total,
+    stepSize: 1,
+    allocationRatio,
+  })
+  db.transaction(() => {
+    model.hosts.reportService(host, 'nova-compute', 'compute')
+    const uuid = model.hosts.reportNode(host, resources, { cpu: cpuAllocationRatio, ram: ramAllocationRatio, disk: diskAllocationRatio })
+    placement.ensureProvider({ uuid, name: resources.hypervisorHostname })
+    placement.setInventory(uuid, {
+      VCPU: inventory(resources.vcpus, 0, cpuAllocationRatio),
+      MEMORY_MB: inventory(resources.memoryMib, reservedHostMemoryMb, ramAllocationRatio),
+      DISK_GB: inventory(resources.diskGib, Math.ceil(reservedHostDiskMb / gib), diskAllocationRatio),
+    })
+    placement.setTraits(uuid, resources.traits)
+  })
+}

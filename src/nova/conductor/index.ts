@@ -1,0 +1,8 @@
+export { type BuildInput, buildServer } from './build.ts'
+export { type BuildRequest, Conductor } from './conductor.ts'
+export { type DeleteInput, deleteServer } from './delete.ts'
+export type { ConductorDeps, ConfigDriveFiles } from './deps.ts'
+export { type Caller, checkLaunched, checkLock, checkState, hostOf } from './guard.ts'
+export type { RequestedNic } from './ports.ts'
+export { powerServer } from './power.ts'
+export { type SyncVerdict, verdict } from './power-sync.ts'

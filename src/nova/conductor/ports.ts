@@ -1,0 +1,48 @@
+/** An instance's ports: made or taken at build, given back at delete, and read into the instance's own cache. */
+import type { Networks } from '../../network/index.ts'
+import type { Instance, InstancePort } from '../model/index.ts'
+import type { ConductorDeps } from './deps.ts'
+
+/** One network interface that was asked for: a new port on a network, or a port that the user has made. */
+export type RequestedNic = { networkId: string | null; portId: string | null; fixedIp: string | null; tag: string | null }
+
+export const computeOwner = (zone: string): string => `compute:${zone}`
+
+export type PortWish = { instance: Instance; nics: readonly RequestedNic[]; securityGroupIds: readonly string[] | null }
+
+/** Makes and attaches the ports; asked again, it finds those that it made. */
+export function allocatePorts({ networks }: Pick<ConductorDeps, 'networks'>, { instance, nics, securityGroupIds }: PortWish): string[] {
+  const binding = {
+    deviceId: instance.uuid,
+    deviceOwner: computeOwner(instance.availabilityZone ?? 'nova'),
+    host: instance.host ?? '',
+    hostname: instance.hostname,
+  }
+  return nics.map((nic, i) => {
+    if (nic.portId !== null) return networks.attachPort(nic.portId, binding).id
+    const port = networks.createPort({
+      ...binding,
+      key: `${instance.uuid}:${i}`,
+      networkId: nic.networkId ?? '',
+      projectId: instance.projectId,
+      securityGroupIds: securityGroupIds === null ? null : [...securityGroupIds],
+      fixedIp: nic.fixedIp,
+      mac: null,
+    })
+    return port.id
+  })
+}
+
+/** Deletes the ports that were made for the instance and lets go of those that the user gave. */
+export function releasePorts({ networks }: { networks: Networks }, instanceUuid: string): void {
+  networks.releasePorts(instanceUuid)
+}
+
+/** What the network says of the instance's ports, in the order of the interfaces that were asked for. */
+export function readPorts(
+  { networks }: { networks: Networks },
+  instanceUuid: string,
+  nics: readonly { tag: string | null }[] = [],
+): InstancePort[] {
+  return networks.networkData(instanceUuid).map((entry, i) => ({ ...entry, tag: nics[i]?.tag ?? null }))
+}
