@@ -102,6 +102,15 @@ describe('XDR', () => {
     expect(attempt).toThrow(XdrError)
   })
 
+  test('a count is held against the packet before a single element is read', () => {
+    let read = 0
+    const counting: Codec<number> = { read: () => ++read, write: () => undefined }
+    expect(() => array(counting, 0xffff_ffff).read(new XdrReader(Buffer.from('00000003ffffffffffffffff', 'hex')))).toThrow(
+      'more than the packet holds',
+    )
+    expect(read).toBe(0)
+  })
+
   test('64 bits go out whole as bigint and come back rounded', () => {
     const writer = new XdrWriter()
     writer.u64(0xffff_ffff_ffff_ffffn)
