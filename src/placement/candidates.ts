@@ -31,7 +31,7 @@ export const emptyGroup: Group = { resources: {}, required: [], forbidden: [], m
  * Providers that satisfy the group, in the order they were made.
  * @throws {CloudError} `invalid` for an unknown class or trait.
  */
-export function findProviders(store: Store, group: Group, limit = -1): Provider[] {
+export function findProviders(store: Store, group: Group, limit = -1, named: { name?: string; uuid?: string } = {}): Provider[] {
   const conditions: string[] = []
   const values: (string | number)[] = []
   const add = (sql: string, ...parameters: (string | number)[]) => {
@@ -59,6 +59,8 @@ export function findProviders(store: Store, group: Group, limit = -1): Provider[
   for (const uuids of group.memberOf) add(member, listParameter(uuids))
   if (group.notMemberOf.length > 0) add(`NOT ${member}`, listParameter(group.notMemberOf))
   if (group.inTree !== null) add('p.root_provider_id = (SELECT root_provider_id FROM resource_providers WHERE uuid = ?)', group.inTree)
+  if (named.name !== undefined) add('p.name = ?', named.name)
+  if (named.uuid !== undefined) add('p.uuid = ?', named.uuid)
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
   return store.db.prepare<Provider>(`${providerSelect} ${where} ORDER BY p.id LIMIT ?`).all(...values, limit)
 }
