@@ -10,15 +10,25 @@ import { AccessBook } from './access.ts'
 import { authOperations } from './api/auth.ts'
 import type { Deps } from './api/deps.ts'
 import { domainOperations } from './api/domains.ts'
+import { allGrantOperations } from './api/grants.ts'
+import { groupOperations } from './api/groups.ts'
 import { policies } from './api/policy.ts'
 import { projectOperations } from './api/projects.ts'
+import { roleAssignmentOperations } from './api/role-assignments.ts'
+import { roleOperations } from './api/roles.ts'
+import { serviceOperations } from './api/services.ts'
+import { userOperations } from './api/users.ts'
 import { rootService, showVersion } from './api/versions.ts'
+import { Assignments } from './assignments.ts'
 import { makeAuthenticator } from './authentication.ts'
 import { type Bootstrapped, type BootstrapSeed, bootstrap, ensureRoot } from './bootstrap.ts'
 import { Catalog } from './catalog.ts'
 import { identityConfig, tokenConfig } from './config.ts'
+import { Groups } from './groups.ts'
 import { Passwords } from './passwords.ts'
 import { Projects } from './projects.ts'
+import { Roles } from './roles.ts'
+import { Services } from './services.ts'
 import { IdentityState } from './state.ts'
 import { Throttle } from './throttle.ts'
 import { KeyRing } from './tokens/keys.ts'
@@ -67,14 +77,40 @@ export function makeIdentity({ db, clock, config, dataDir }: Ground): Identity {
   const authenticator = makeAuthenticator({ state, access, tokens, passwords, throttle, config: tokenValues })
   const projects = new Projects(state, revocations)
   const users = new Users({ state, passwords, projects, revocations })
+  const groups = new Groups(state, projects, users)
+  const roles = new Roles(state)
+  const assignments = new Assignments({ state, users, groups, projects, roles })
   const summary = ({ id, name, domainId, enabled }: ProjectSummary): ProjectSummary => ({ id, name, domainId, enabled })
   return {
     root: rootService,
     v3: {
       name: 'identity',
       dialect: identityDialect,
-      operations: [showVersion, ...authOperations, ...domainOperations, ...projectOperations],
-      deps: { access, authenticator, catalog: new Catalog(state), projects, revocations, tokens, users },
+      operations: [
+        showVersion,
+        ...authOperations,
+        ...domainOperations,
+        ...projectOperations,
+        ...userOperations,
+        ...groupOperations,
+        ...roleOperations,
+        ...allGrantOperations,
+        ...roleAssignmentOperations,
+        ...serviceOperations,
+      ],
+      deps: {
+        access,
+        assignments,
+        authenticator,
+        catalog: new Catalog(state),
+        groups,
+        projects,
+        revocations,
+        roles,
+        services: new Services(state),
+        tokens,
+        users,
+      },
       policies,
     },
     authenticate: (token) => tokens.authenticate(token),
