@@ -107,28 +107,33 @@ export class XdrWriter {
 
   u32(value: number): void {
     if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw new XdrError(`${value} is not an unsigned 32-bit integer`)
-    this.#bytes.writeUInt32BE(value, this.#make(4))
+    const at = this.#make(4)
+    this.#bytes.writeUInt32BE(value, at)
   }
 
   i32(value: number): void {
     if (!Number.isInteger(value) || value < -0x8000_0000 || value > 0x7fff_ffff) throw new XdrError(`${value} is not a 32-bit integer`)
-    this.#bytes.writeInt32BE(value, this.#make(4))
+    const at = this.#make(4)
+    this.#bytes.writeInt32BE(value, at)
   }
 
   u64(value: number | bigint): void {
     const big = toBigInt(value)
     if (big < 0n || big > 0xffff_ffff_ffff_ffffn) throw new XdrError(`${value} is not an unsigned 64-bit integer`)
-    this.#bytes.writeBigUInt64BE(big, this.#make(8))
+    const at = this.#make(8)
+    this.#bytes.writeBigUInt64BE(big, at)
   }
 
   i64(value: number | bigint): void {
     const big = toBigInt(value)
     if (big < -0x8000_0000_0000_0000n || big > 0x7fff_ffff_ffff_ffffn) throw new XdrError(`${value} is not a 64-bit integer`)
-    this.#bytes.writeBigInt64BE(big, this.#make(8))
+    const at = this.#make(8)
+    this.#bytes.writeBigInt64BE(big, at)
   }
 
   double(value: number): void {
-    this.#bytes.writeDoubleBE(value, this.#make(8))
+    const at = this.#make(8)
+    this.#bytes.writeDoubleBE(value, at)
   }
 
   bool(value: boolean): void {
