@@ -33,7 +33,7 @@ export const libvirtConfig = section('libvirt', {
     doc: 'auto takes kvm where a probe guest proves it, else qemu (emulation).',
   }),
   connectionUri: text({ default: '', doc: 'The libvirt daemon; by default qemu:///system.' }),
-  cpuMode: choice(['auto', 'host-model', 'host-passthrough', 'custom', 'none'], {
+  cpuMode: choice(['auto', 'host-model', 'host-passthrough', 'maximum', 'custom', 'none'], {
     default: 'auto',
     doc: 'What processor guests see; auto is host-model under kvm and none under qemu.',
   }),

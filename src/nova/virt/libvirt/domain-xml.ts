@@ -1,0 +1,200 @@
+/**
+ * A guest's definition for libvirt, from typed fields alone.
+ *
+ * Hot-plug needs a free PCIe port for each device, so ports are made ahead. A processor's model is named only where it is more than the
+ * hypervisor's default. Serial port and screen are UNIX sockets, reachable for nobody but this host's root and QEMU itself.
+ *
+ * @see https://libvirt.org/formatdomain.html
+ */
+import type { DiskSpec, GuestSpec, NicSpec } from '../driver.ts'
+import { oneLine } from '../text.ts'
+import { el, type Xml } from './xml.ts'
+
+export const metadataNamespace = 'https://minicloud.invalid/xmlns/instance/1'
+
+export type DiskFile = {
+  readonly spec: Pick<DiskSpec, 'device' | 'bus' | 'kind' | 'bootIndex' | 'serial'>
+  readonly path: string
+  readonly format: 'raw' | 'qcow2'
+  readonly backing: { readonly path: string; readonly format: 'raw' | 'qcow2' } | null
+  readonly readonly: boolean
+}
+
+export type DomainSettings = {
+  readonly cloud: string
+  readonly arch: string
+  /** `kvm`, `qemu`, or `test` of libvirt's own test driver. */
+  readonly domainType: string
+  readonly machineType: string
+  readonly cpu: { readonly mode: 'host-model' | 'host-passthrough' | 'custom' | 'none' | 'maximum'; readonly model: string | null }
+  readonly cacheMode: string
+  readonly discard: 'ignore' | 'unmap'
+  readonly pciePorts: number
+  readonly rngDevice: string
+  readonly tbCacheMib: number
+  readonly firmware: { readonly code: string; readonly vars: string; readonly nvram: string } | null
+  readonly vncSocket: string
+  readonly serialSocket: string
+  readonly serialLog: string
+  /** Base images are shared and read-only: libvirt must leave their owners alone. */
+  readonly keepBaseOwner: boolean
+}
+
+/** The name of a guest at libvirt, where other clouds' guests may be too. */
+export const domainName = (cloud: string, name: string): string => `${cloud}-${name}`
+
+/** @throws {TypeError} when a text holds what XML cannot */
+export function domainXml(spec: GuestSpec, disks: readonly DiskFile[], settings: DomainSettings): string {
+  const { arch, domainType, machineType } = settings
+  const isPcie = /q35|virt/.test(machineType)
+  return el(
+    'domain',
+    { type: domainType },
+    el('name', {}, domainName(settings.cloud, spec.name)),
+    el('uuid', {}, spec.uuid),
+    about(spec, settings.cloud),
+    el('memory', { unit: 'MiB' }, spec.memoryMib),
+    el('vcpu', {}, spec.vcpus),
+    arch === 'x86_64' && smbios(spec.uuid),
+    os(spec, settings),
+    features(spec, settings),
+    cpu(settings),
+    el('clock', { offset: 'utc' }),
+    el('on_poweroff', {}, 'destroy'),
+    el('on_reboot', {}, 'restart'),
+    el('on_crash', {}, 'preserve'),
+    el(
+      'devices',
+      {},
+      isPcie && domainType !== 'test' && pciePorts(settings.pciePorts),
+      disks.some((disk) => disk.spec.bus === 'scsi') && el('controller', { type: 'scsi', model: 'virtio-scsi' }),
+      el('controller', { type: 'usb', model: 'qemu-xhci' }),
+      disks.map((disk) => diskXml(disk, settings, isPcie)),
+      spec.nics.map(nicXml),
+      el(
+        'serial',
+        { type: 'unix' },
+        el('source', { mode: 'bind', path: settings.serialSocket }),
+        el('log', { file: settings.serialLog, append: 'on' }),
+        el('target', { port: 0 }),
+      ),
+      spec.guestAgent && el('channel', { type: 'unix' }, el('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })),
+      spec.video !== 'none' && el('graphics', { type: 'vnc' }, el('listen', { type: 'socket', socket: settings.vncSocket })),
+      spec.video !== 'none' && el('input', { type: 'tablet', bus: 'usb' }),
+      el('video', {}, el('model', { type: arch === 'x86_64' || spec.video === 'none' ? spec.video : 'virtio' })),
+      spec.rng && el('rng', { model: 'virtio' }, el('backend', { model: 'random' }, settings.rngDevice)),
+      el('memballoon', { model: 'none' }),
+    ),
+  ).xml
+}
+
+function about(spec: GuestSpec, cloud: string): Xml {
+  const mine = (name: string, text: string | null) => text !== null && el(`minicloud:${name}`, {}, oneLine(text))
+  return el(
+    'metadata',
+    {},
+    el(
+      'minicloud:instance',
+      { 'xmlns:minicloud': metadataNamespace },
+      mine('cloud', cloud),
+      mine('name', spec.name),
+      mine('displayName', spec.about.displayName),
+      mine('project', spec.about.projectId),
+      mine('user', spec.about.userId),
+      mine('flavor', spec.about.flavor),
+      mine('image', spec.about.imageId),
+    ),
+  )
+}
+
+/** cloud-init knows an OpenStack guest by these. */
+const smbios = (uuid: string): Xml =>
+  el(
+    'sysinfo',
+    { type: 'smbios' },
+    el(
+      'system',
+      {},
+      el('entry', { name: 'manufacturer' }, 'OpenStack Foundation'),
+      el('entry', { name: 'product' }, 'OpenStack Nova'),
+      el('entry', { name: 'serial' }, uuid),
+      el('entry', { name: 'uuid' }, uuid),
+      el('entry', { name: 'family' }, 'Virtual Machine'),
+    ),
+  )
+
+function os(spec: GuestSpec, { arch, machineType, firmware }: DomainSettings): Xml {
+  return el(
+    'os',
+    {},
+    el('type', { arch, machine: machineType }, 'hvm'),
+    firmware && el('loader', { readonly: 'yes', type: 'pflash' }, firmware.code),
+    firmware && el('nvram', { template: firmware.vars }, firmware.nvram),
+    spec.kernel && [
+      el('kernel', {}, spec.kernel.file),
+      spec.kernel.initrd !== null && el('initrd', {}, spec.kernel.initrd),
+      el('cmdline', {}, spec.kernel.cmdline),
+    ],
+    arch === 'x86_64' && el('smbios', { mode: 'sysinfo' }),
+  )
+}
+
+function features(spec: GuestSpec, { arch, domainType, tbCacheMib }: DomainSettings): Xml {
+  return el(
+    'features',
+    {},
+    (arch === 'x86_64' || spec.firmware === 'uefi') && el('acpi'),
+    arch === 'x86_64' && el('apic'),
+    domainType === 'qemu' && tbCacheMib > 0 && el('tcg', {}, el('tb-cache', { unit: 'MiB' }, tbCacheMib)),
+  )
+}
+
+function cpu({ cpu: { mode, model } }: DomainSettings): Xml | null {
+  if (mode === 'none') return null
+  if (mode === 'custom') return el('cpu', { mode, match: 'exact' }, el('model', { fallback: 'forbid' }, model ?? 'qemu64'))
+  return el('cpu', { mode, check: mode === 'host-model' ? 'partial' : 'none' })
+}
+
+function pciePorts(count: number): Xml[] {
+  return [
+    el('controller', { type: 'pci', model: 'pcie-root' }),
+    ...Array.from({ length: count }, () => el('controller', { type: 'pci', model: 'pcie-root-port' })),
+  ]
+}
+
+function diskXml(disk: DiskFile, { cacheMode, discard, keepBaseOwner }: DomainSettings, isPcie: boolean): Xml {
+  const { spec, backing } = disk
+  // The q35 machine has no IDE.
+  const bus = spec.bus === 'ide' && isPcie ? 'sata' : spec.bus
+  return el(
+    'disk',
+    { type: 'file', device: spec.kind },
+    el('driver', { name: 'qemu', type: disk.format, cache: cacheMode, discard: disk.readonly ? 'ignore' : discard }),
+    el('source', { file: disk.path }),
+    // Said in full, so that nobody probes what a guest can write.
+    backing
+      ? el(
+          'backingStore',
+          { type: 'file' },
+          el('format', { type: backing.format }),
+          el('source', { file: backing.path }, keepBaseOwner && el('seclabel', { model: 'dac', relabel: 'no' })),
+          el('backingStore'),
+        )
+      : el('backingStore'),
+    el('target', { dev: spec.device, bus }),
+    spec.serial !== null && el('serial', {}, oneLine(spec.serial, 20)),
+    disk.readonly && el('readonly'),
+    spec.bootIndex !== null && spec.bootIndex >= 0 && el('boot', { order: spec.bootIndex + 1 }),
+  )
+}
+
+const nicXml = (nic: NicSpec): Xml =>
+  el(
+    'interface',
+    { type: 'bridge' },
+    el('mac', { address: nic.mac }),
+    el('source', { bridge: nic.bridge }),
+    el('target', { dev: nic.tap }),
+    el('model', { type: nic.model }),
+    el('mtu', { size: nic.mtu }),
+  )

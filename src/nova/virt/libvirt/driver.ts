@@ -1,0 +1,519 @@
+/**
+ * Guests under libvirt: persistent domains, so that they outlive minicloud and libvirtd, with all their files in one directory each.
+ *
+ * Domains of this cloud are known by name and by a description in their XML; others on the same daemon are never touched. Calls on one
+ * guest take turns. While libvirtd is away every call fails with `host-down`.
+ *
+ * @see https://libvirt.org/html/libvirt-libvirt-domain.html
+ */
+import { existsSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock, Timer } from '../../../base/clock.ts'
+import { messageOf } from '../../../base/errors.ts'
+import type { Log } from '../../../base/log.ts'
+import {
+  type Connection,
+  type Domain,
+  type DomainEvent,
+  DomainEventType,
+  DomainState,
+  ListDomainsFlags,
+  UndefineFlags,
+  XmlFlags,
+} from '../../../node-libvirt/index.ts'
+import type { LibvirtConfig } from '../config.ts'
+import {
+  type ComputeDriver,
+  type ConsoleEndpoint,
+  type ConsoleType,
+  GuestError,
+  type GuestEvent,
+  type GuestInfo,
+  type GuestSpec,
+  PowerState,
+} from '../driver.ts'
+import { checkedUuid } from '../text.ts'
+import { type DiskTool, InstanceFiles } from './disks.ts'
+import { domainName, domainXml } from './domain-xml.ts'
+import { guestError, isLibvirt } from './errors.ts'
+import { changeOf } from './events.ts'
+import { domainSettings, type Host, type HostPlaces, surveyHost } from './host.ts'
+import { readOwner } from './host-facts.ts'
+import { powerOf, softShutdown } from './power.ts'
+import { readResources } from './resources.ts'
+import { capSerialLog, readSerialLog } from './serial-log.ts'
+import { Session } from './session.ts'
+
+export type LibvirtDriverDeps = HostPlaces & {
+  /** The compute host's name. */
+  host: string
+  hostIp?: string
+  uri: string
+  clock: Clock
+  log: Log
+  config: LibvirtConfig
+  /** Begins the names of this cloud's domains; unique among the clouds of a libvirtd. */
+  cloudPrefix: string
+  diskTool: DiskTool
+}
+
+const prefixForm = /^[A-Za-z0-9][A-Za-z0-9_.]{0,30}$/
+/** The room in `sockaddr_un`, without its final zero. */
+const socketPathMax = 107
+const logSweepMs = 60_000
+/** A reset is told more than once. */
+const sameRebootMs = 1_000
+const destroyTries = 4
+const consoleTypes: readonly ConsoleType[] = ['novnc', 'xvpvnc', 'serial']
+
+/** @throws {RangeError} when the prefix or `runDir` cannot be used */
+export function makeLibvirtDriver(deps: LibvirtDriverDeps): ComputeDriver {
+  return new LibvirtDriver(deps)
+}
+
+class LibvirtDriver implements ComputeDriver {
+  readonly kind = 'libvirt'
+  readonly usesImageFiles = true
+  readonly consoleTypes = consoleTypes
+  readonly #deps: LibvirtDriverDeps
+  readonly #files: InstanceFiles
+  readonly #session: Session
+  readonly #listeners = new Set<(event: GuestEvent) => void>()
+  /** Names of our guests by uuid, as far as they have been looked up. */
+  readonly #own = new Map<string, string>()
+  readonly #lanes = new Map<string, Promise<unknown>>()
+  /** Changes that an action of ours brings along and that aren't news. */
+  readonly #muted = new Map<string, readonly GuestEvent['change'][]>()
+  readonly #stops = new Map<string, () => void>()
+  readonly #rebootedAt = new Map<string, number>()
+  #surveyed: Promise<Host> | undefined
+  #host: Host | undefined
+  #sweep: Timer
+
+  constructor(deps: LibvirtDriverDeps) {
+    if (!prefixForm.test(deps.cloudPrefix)) throw new RangeError(`not a prefix for domain names: ${deps.cloudPrefix}`)
+    this.#deps = deps
+    if (Buffer.byteLength(this.#socket('00000000-0000-0000-0000-000000000000', 'vnc')) > socketPathMax) {
+      throw new RangeError(`${deps.runDir} is too long for sockets`)
+    }
+    this.#files = new InstanceFiles(deps.instancesDir, deps.diskTool)
+    this.#session = new Session({
+      uri: deps.uri,
+      clock: deps.clock,
+      log: deps.log,
+      onEvent: (event) => this.#onEvent(event),
+      onUp: (connection) => {
+        this.#surveyed = undefined
+        this.#survey(connection).catch((error) => deps.log.error({ err: error }, `the host could not be surveyed: ${messageOf(error)}`))
+      },
+    })
+    this.#sweep = deps.clock.after(logSweepMs, () => void this.#sweepLogs())
+  }
+
+  get host(): string {
+    return this.#deps.host
+  }
+
+  status() {
+    const { connected } = this.#session
+    const down = {
+      what: `libvirt at ${this.#deps.uri} does not answer: ${this.#session.trouble}`,
+      remedy: 'start libvirtd (Debian: apt-get install libvirt-daemon-system)',
+    }
+    return { connected, problems: [...(connected ? [] : [down]), ...(this.#host?.problems ?? [])] }
+  }
+
+  resources() {
+    return this.#told(this.#deps.host, async () => {
+      const connection = await this.#session.use()
+      const { host, hostIp = '127.0.0.1', instancesDir } = this.#deps
+      return readResources(connection, await this.#survey(connection), { host, hostIp, instancesDir })
+    })
+  }
+
+  list(): Promise<GuestInfo[]> {
+    return this.#told(this.#deps.host, async () => {
+      const found = await Promise.all((await this.#ownDomains()).map(({ domain, name }) => this.#infoOf(domain, name)))
+      return found.filter((each) => each !== null)
+    })
+  }
+
+  info(uuid: string): Promise<GuestInfo | null> {
+    return this.#told(uuid, async () => {
+      const domain = await this.#find(uuid)
+      return domain ? this.#infoOf(domain, this.#own.get(uuid) ?? '') : null
+    })
+  }
+
+  spawn(spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    const { uuid } = spec
+    checkedUuid(uuid)
+    return this.#alone(uuid, async () => {
+      try {
+        signal.throwIfAborted()
+        await this.#spawn(spec, signal)
+      } catch (error) {
+        throw signal.aborted ? signal.reason : guestError(uuid, error)
+      }
+    })
+  }
+
+  async #spawn(spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    const { uuid } = spec
+    const connection = await this.#session.use()
+    const left = await this.#find(uuid)
+    if (left) {
+      const power = await powerOf(left)
+      if (power === PowerState.running || power === PowerState.paused) return
+      await this.#remove(left)
+    }
+    try {
+      const host = await this.#survey(connection)
+      const disks = await this.#files.make(spec, host.access, signal)
+      const settings = domainSettings(spec, host, this.#deps.config, {
+        cloud: this.#deps.cloudPrefix,
+        nvram: this.#files.nvram(uuid),
+        serialLog: this.#files.serialLog(uuid),
+        vncSocket: this.#socket(uuid, 'vnc'),
+        serialSocket: this.#socket(uuid, 'tty'),
+      })
+      signal.throwIfAborted()
+      const domain = await connection.defineXml(domainXml(spec, disks, settings))
+      this.#own.set(uuid, spec.name)
+      signal.throwIfAborted()
+      await domain.start()
+      signal.throwIfAborted()
+    } catch (error) {
+      await this.#clean(uuid).catch((trouble) => this.#deps.log.error({ err: trouble, uuid }, 'a failed spawn could not be cleaned up'))
+      throw error
+    }
+  }
+
+  destroy(uuid: string): Promise<void> {
+    checkedUuid(uuid)
+    return this.#alone(uuid, () => this.#told(uuid, () => this.#clean(uuid)))
+  }
+
+  powerOn(uuid: string): Promise<void> {
+    return this.#onGuest(uuid, async (domain) => {
+      const power = await powerOf(domain)
+      if (power === PowerState.running) return
+      if (power === PowerState.paused) throw wrongState(uuid, 'paused', 'power on')
+      await this.#start(domain)
+    })
+  }
+
+  powerOff(uuid: string, graceMs: number): Promise<void> {
+    return this.#onGuest(uuid, (domain) => this.#stop(domain, graceMs))
+  }
+
+  reboot(uuid: string, type: 'SOFT' | 'HARD', graceMs: number): Promise<void> {
+    return this.#onGuest(uuid, async (domain) => {
+      const ran = (await powerOf(domain)) === PowerState.running
+      await this.#quietly(uuid, ran ? ['stopped', 'started', 'resumed'] : [], async () => {
+        await this.#stop(domain, type === 'SOFT' ? graceMs : 0)
+        await domain.start()
+      })
+      if (ran) this.#emit(uuid, 'rebooted')
+    })
+  }
+
+  pause(uuid: string): Promise<void> {
+    return this.#onGuest(uuid, async (domain) => {
+      const power = await powerOf(domain)
+      if (power === PowerState.paused) return
+      if (power !== PowerState.running) throw wrongState(uuid, 'not running', 'pause')
+      await domain.suspend()
+    })
+  }
+
+  unpause(uuid: string): Promise<void> {
+    return this.#onGuest(uuid, async (domain) => {
+      const power = await powerOf(domain)
+      if (power === PowerState.running) return
+      if (power !== PowerState.paused) throw wrongState(uuid, 'not paused', 'unpause')
+      await domain.resume()
+    })
+  }
+
+  suspend(uuid: string): Promise<void> {
+    return this.#onGuest(uuid, async (domain) => {
+      const power = await powerOf(domain)
+      if (power === PowerState.suspended) return
+      if (power !== PowerState.running) throw wrongState(uuid, 'not running', 'suspend')
+      await this.#quietly(uuid, ['paused'], () => domain.managedSave())
+    })
+  }
+
+  resume(uuid: string): Promise<void> {
+    return this.#onGuest(uuid, async (domain) => {
+      const power = await powerOf(domain)
+      if (power === PowerState.running) return
+      if (power !== PowerState.suspended) throw wrongState(uuid, 'not suspended', 'resume')
+      await this.#start(domain)
+    })
+  }
+
+  consoleOutput(uuid: string, lines: number | null): Promise<string> {
+    return this.#told(uuid, async () => {
+      if (!(await this.#find(uuid))) throw notFound(uuid)
+      return readSerialLog(this.#files.serialLog(uuid), lines)
+    })
+  }
+
+  console(uuid: string, type: ConsoleType): Promise<ConsoleEndpoint> {
+    return this.#told(uuid, async () => {
+      const domain = await this.#find(uuid)
+      if (!domain) throw notFound(uuid)
+      const power = await powerOf(domain)
+      const path = this.#socket(uuid, type === 'serial' ? 'tty' : 'vnc')
+      const has = consoleTypes.includes(type) && (power === PowerState.running || power === PowerState.paused) && existsSync(path)
+      if (!has) throw new GuestError(uuid, 'wrong-state', `guest ${uuid} has no ${type} console at present`)
+      return { kind: 'unix', path }
+    })
+  }
+
+  onEvent(listener: (event: GuestEvent) => void): () => void {
+    const own = (event: GuestEvent) => listener(event)
+    this.#listeners.add(own)
+    return () => this.#listeners.delete(own)
+  }
+
+  inventory() {
+    return this.#told(this.#deps.host, async () => {
+      const guests = (await this.#ownDomains()).map(({ domain }) => domain.uuid)
+      const { files } = await this.#files.all()
+      const sockets = await readdir(this.#deps.runDir).catch(() => [])
+      return { guests, files: [...files, ...sockets.map((name) => join(this.#deps.runDir, name))] }
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#sweep.cancel()
+    await Promise.allSettled(this.#lanes.values())
+    await this.#session[Symbol.asyncDispose]()
+  }
+
+  #socket(uuid: string, kind: 'vnc' | 'tty'): string {
+    return join(this.#deps.runDir, `${uuid}.${kind}`)
+  }
+
+  #survey(connection: Connection): Promise<Host> {
+    if (!this.#surveyed) {
+      const survey = surveyHost(connection, this.#deps, this.#deps.config, this.#deps.log).then((host) => {
+        this.#host = host
+        return host
+      })
+      this.#surveyed = survey
+      survey.catch(() => {
+        if (this.#surveyed === survey) this.#surveyed = undefined
+      })
+    }
+    return this.#surveyed
+  }
+
+  /** Turns libvirt's errors into the driver's. */
+  async #told<T>(uuid: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw guestError(uuid, error)
+    }
+  }
+
+  /** One action at a time on a guest, in the order they came. */
+  async #alone<T>(uuid: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#lanes.get(uuid)
+    const turn = (before ?? Promise.resolve()).then(work)
+    const settled = turn.catch(() => undefined)
+    this.#lanes.set(uuid, settled)
+    try {
+      return await turn
+    } finally {
+      if (this.#lanes.get(uuid) === settled) this.#lanes.delete(uuid)
+    }
+  }
+
+  #onGuest(uuid: string, work: (domain: Domain) => Promise<void>): Promise<void> {
+    return this.#alone(uuid, () =>
+      this.#told(uuid, async () => {
+        const domain = await this.#find(uuid)
+        if (!domain) throw notFound(uuid)
+        await work(domain)
+      }),
+    )
+  }
+
+  /** Our domain of this uuid, or null. @throws {GuestError} when another cloud or person has it */
+  async #find(uuid: string): Promise<Domain | null> {
+    const connection = await this.#session.use()
+    try {
+      const domain = await connection.lookupByUuid(checkedUuid(uuid))
+      if (await this.#isOwn(domain)) return domain
+      throw new GuestError(uuid, 'failed', `libvirt has a domain ${uuid} that is not of this cloud`)
+    } catch (error) {
+      if (isLibvirt(error, 'NO_DOMAIN')) return null
+      throw error
+    }
+  }
+
+  async #isOwn(domain: Domain): Promise<boolean> {
+    if (this.#own.has(domain.uuid)) return true
+    if (!domain.name.startsWith(domainName(this.#deps.cloudPrefix, ''))) return false
+    const owner = readOwner(await domain.xml(XmlFlags.inactive))
+    if (owner?.cloud !== this.#deps.cloudPrefix) return false
+    this.#own.set(domain.uuid, owner.name)
+    return true
+  }
+
+  async #ownDomains(): Promise<{ domain: Domain; name: string }[]> {
+    const connection = await this.#session.use()
+    const domains = await connection.listDomains(ListDomainsFlags.active | ListDomainsFlags.inactive)
+    const own = await Promise.all(
+      domains.map(async (domain) => {
+        try {
+          return (await this.#isOwn(domain)) ? [{ domain, name: this.#own.get(domain.uuid) ?? '' }] : []
+        } catch (error) {
+          if (isLibvirt(error, 'NO_DOMAIN')) return []
+          throw error
+        }
+      }),
+    )
+    return own.flat()
+  }
+
+  async #infoOf(domain: Domain, name: string): Promise<GuestInfo | null> {
+    try {
+      return { uuid: domain.uuid, name, power: await powerOf(domain) }
+    } catch (error) {
+      if (isLibvirt(error, 'NO_DOMAIN')) return null
+      throw error
+    }
+  }
+
+  /** From off, suspended or crashed. The process of a guest that crashed, or that put itself to sleep, still stands. */
+  async #start(domain: Domain): Promise<void> {
+    const { state } = await domain.state()
+    if (state === DomainState.crashed || state === DomainState.pmSuspended) await pullPlug(domain)
+    await capSerialLog(this.#files.serialLog(domain.uuid))
+    await domain.start()
+  }
+
+  /** To off, from any state; saved memory is let go. */
+  async #stop(domain: Domain, graceMs: number): Promise<void> {
+    const power = await powerOf(domain)
+    if (power === PowerState.running && graceMs > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#stops.set(domain.uuid, resolve)
+      try {
+        if (await softShutdown(domain, graceMs, this.#deps.clock, promise)) return
+      } finally {
+        this.#stops.delete(domain.uuid)
+      }
+    }
+    await pullPlug(domain)
+    if (power === PowerState.suspended && (await domain.hasManagedSave())) await domain.managedSaveRemove()
+  }
+
+  /** Removes what there is of a guest: domain, files and sockets. */
+  async #clean(uuid: string): Promise<void> {
+    const domain = await this.#find(uuid)
+    if (domain) await this.#remove(domain)
+    await this.#files.remove(uuid)
+    for (const kind of ['vnc', 'tty'] as const) await rm(this.#socket(uuid, kind), { force: true })
+    this.#rebootedAt.delete(uuid)
+  }
+
+  async #remove(domain: Domain): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await pullPlug(domain)
+        break
+      } catch (error) {
+        // A process that waits for a slow disk ends late.
+        if (tries === destroyTries || !isLibvirt(error, 'SYSTEM_ERROR', 'OPERATION_FAILED', 'OPERATION_TIMEOUT', 'RESOURCE_BUSY'))
+          throw error
+        await this.#deps.clock.sleep(1_000 * tries)
+      }
+    }
+    await undefine(domain)
+    this.#own.delete(domain.uuid)
+  }
+
+  async #quietly(uuid: string, changes: readonly GuestEvent['change'][], work: () => Promise<void>): Promise<void> {
+    this.#muted.set(uuid, changes)
+    try {
+      await work()
+    } finally {
+      this.#muted.delete(uuid)
+    }
+  }
+
+  #onEvent(event: DomainEvent): void {
+    const { uuid } = event.domain
+    if (event.kind === 'lifecycle' && event.event === DomainEventType.stopped) this.#stops.get(uuid)?.()
+    const change = changeOf(event)
+    if (!change || this.#muted.get(uuid)?.includes(change)) return
+    if (change === 'rebooted') {
+      const nowMs = this.#deps.clock.now()
+      if (nowMs - (this.#rebootedAt.get(uuid) ?? -Infinity) < sameRebootMs) return
+      this.#rebootedAt.set(uuid, nowMs)
+    }
+    if (this.#own.has(uuid)) {
+      this.#emit(uuid, change)
+      return
+    }
+    if (!event.domain.name.startsWith(domainName(this.#deps.cloudPrefix, ''))) return
+    this.#find(uuid).then(
+      (domain) => domain && this.#emit(uuid, change),
+      (error) => this.#deps.log.warn({ err: error, uuid }, `an event was not understood: ${messageOf(error)}`),
+    )
+  }
+
+  #emit(uuid: string, change: GuestEvent['change']): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener({ uuid, change })
+      } catch (error) {
+        this.#deps.log.error({ err: error, uuid, change }, `a listener failed: ${messageOf(error)}`)
+      }
+    }
+  }
+
+  async #sweepLogs(): Promise<void> {
+    try {
+      for (const uuid of this.#own.keys()) await capSerialLog(this.#files.serialLog(uuid))
+    } catch (error) {
+      this.#deps.log.warn({ err: error }, `serial logs were not kept in bounds: ${messageOf(error)}`)
+    }
+    this.#sweep = this.#deps.clock.after(logSweepMs, () => void this.#sweepLogs())
+  }
+}
+
+const notFound = (uuid: string): GuestError => new GuestError(uuid, 'not-found', `there is no guest ${uuid}`)
+
+const wrongState = (uuid: string, is: string, action: string): GuestError =>
+  new GuestError(uuid, 'wrong-state', `guest ${uuid} is ${is}: ${action} is not possible`)
+
+async function pullPlug(domain: Domain): Promise<void> {
+  try {
+    await domain.destroy()
+  } catch (error) {
+    if (!isLibvirt(error, 'OPERATION_INVALID', 'NO_DOMAIN')) throw error
+  }
+}
+
+/** With all that may hang on the domain; a driver that has less refuses flags for it. */
+async function undefine(domain: Domain): Promise<void> {
+  const { managedSave, snapshotsMetadata, checkpointsMetadata, nvram } = UndefineFlags
+  const attempts = [managedSave | snapshotsMetadata | checkpointsMetadata | nvram, managedSave | snapshotsMetadata, 0]
+  for (const [i, flags] of attempts.entries()) {
+    try {
+      return await domain.undefine(flags)
+    } catch (error) {
+      if (isLibvirt(error, 'NO_DOMAIN')) return
+      if (i === attempts.length - 1 || !isLibvirt(error, 'INVALID_ARG', 'ARGUMENT_UNSUPPORTED')) throw error
+    }
+  }
+}
