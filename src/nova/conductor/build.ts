@@ -91,6 +91,7 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
     },
     commit(context, _output, deps) {
       const { uuid } = context.input
+      deps.adminPasswords.delete(uuid)
       const now = deps.clock.text()
       const isActive = deps.model.instances.tryUpdate(
         uuid,
@@ -112,7 +113,8 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
   .end({
     maxAttempts: ({ config }) => config.get(schedulerConfig).maxAttempts,
     undone({ input, requestId, attempt }, error, deps) {
-      const { model, log, queue, db } = deps
+      const { model, log, queue, db, adminPasswords } = deps
+      adminPasswords.delete(input.uuid)
       const failure =
         attempt > 1 && error instanceof RetryFrom
           ? new Error(`Exceeded maximum number of retries: ${attempt} hosts failed.`, { cause: error })
@@ -147,7 +149,7 @@ function finishAction({ input, requestId }: Context, { model, clock }: Conductor
 
 async function spawnArgs(instance: Instance, input: BuildInput, deps: ConductorDeps) {
   const { configDriveFormat } = deps.config.get(computeConfig)
-  const files = instance.configDrive ? await deps.configDriveFiles(instance) : null
+  const files = instance.configDrive ? await deps.configDriveFiles(instance, deps.adminPasswords.get(instance.uuid) ?? null) : null
   return {
     uuid: instance.uuid,
     name: Instances.hypervisorName(instance),

@@ -26,7 +26,11 @@ import { reconcileHost, refreshPorts } from './reconcile.ts'
 
 export type BuildRequest = {
   server: Omit<NewInstance, 'launchIndex' | 'reservationId' | 'uuid' | 'userId' | 'projectId'>
+  /** Servers that are to be, and that must be. */
   count: number
+  minCount: number
+  /** For the config drive; kept in memory only, and only until the guest is built. */
+  adminPass: string
   nics: readonly RequestedNic[]
   securityGroupIds: readonly string[] | null
   imageProperties: Readonly<Record<string, string>>
@@ -82,14 +86,19 @@ export class Conductor implements AsyncDisposable {
    * @throws {CloudError} `over-quota`; then there is no row at all.
    */
   build(request: BuildRequest, caller: Caller): { uuids: string[]; reservationId: string } {
-    const { db, model, sagas, queue } = this.#deps
-    const { server, count, nics, securityGroupIds, imageProperties } = request
+    const { db, model, sagas, queue, adminPasswords } = this.#deps
+    const { server, nics, securityGroupIds, imageProperties, adminPass } = request
     const reservationId = `r-${randomBytes(5).toString('hex').slice(0, 8)}`
     const owner = { projectId: caller.projectId ?? '', userId: caller.userId ?? '' }
     const uuids = db.transaction(() => {
-      model.quotas.check(owner.projectId, { instances: count, cores: count * server.flavor.vcpus, ram: count * server.flavor.memoryMib })
+      const count = model.quotas.fitting(
+        owner.projectId,
+        { instances: 1, cores: server.flavor.vcpus, ram: server.flavor.memoryMib },
+        request.minCount,
+        request.count,
+      )
       return Array.from({ length: count }, (_, i) => {
-        const suffix = count > 1 ? `-${i + 1}` : ''
+        const suffix = request.count > 1 ? `-${i + 1}` : ''
         const uuid = model.instances.insert({
           ...server,
           ...owner,
@@ -99,6 +108,7 @@ export class Conductor implements AsyncDisposable {
           reservationId,
         })
         model.actions.begin('create', uuid, caller)
+        adminPasswords.set(uuid, adminPass)
         void sagas.start(buildServer, { uuid, nics, securityGroupIds, imageProperties }, { key: uuid, requestId: caller.requestId })
         return uuid
       })

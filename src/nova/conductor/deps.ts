@@ -6,7 +6,7 @@ import type { Instance, Model } from '../model/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'
 
 /** Files of a config drive, rendered by the metadata service, which stands further right and so is handed in. */
-export type ConfigDriveFiles = (instance: Instance) => Promise<{ path: string; data: Uint8Array }[]>
+export type ConfigDriveFiles = (instance: Instance, adminPass: string | null) => Promise<{ path: string; data: Uint8Array }[]>
 
 export type ConductorDeps = Ground & {
   readonly model: Model
@@ -14,4 +14,6 @@ export type ConductorDeps = Ground & {
   readonly placement: Placement
   readonly networks: Networks
   readonly configDriveFiles: ConfigDriveFiles
+  /** Passwords of servers being built, by uuid: never written down, so lost when the process ends. */
+  readonly adminPasswords: Map<string, string>
 }

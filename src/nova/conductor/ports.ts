@@ -35,7 +35,10 @@ export function allocatePorts({ networks }: Pick<ConductorDeps, 'networks'>, { i
 
 /** Deletes the ports that were made for the instance and lets go of those that the user gave. */
 export function releasePorts({ networks }: { networks: Networks }, instanceUuid: string): void {
-  networks.releasePorts(instanceUuid)
+  for (const { id, key } of networks.portsOf(instanceUuid)) {
+    if (key === null) networks.detachPort(id)
+    else networks.deletePort(id)
+  }
 }
 
 /** What the network says of the instance's ports, in the order of the interfaces that were asked for. */
@@ -44,5 +47,30 @@ export function readPorts(
   instanceUuid: string,
   nics: readonly { tag: string | null }[] = [],
 ): InstancePort[] {
-  return networks.networkData(instanceUuid).map((entry, i) => ({ ...entry, tag: nics[i]?.tag ?? null }))
+  const given = new Set(networks.portsOf(instanceUuid).flatMap(({ id, key }) => (key === null ? [id] : [])))
+  return networks.networkData(instanceUuid).map((entry, i) => ({
+    portId: entry.portId,
+    mac: entry.mac,
+    tap: entry.tap,
+    networkId: entry.network.id,
+    label: entry.network.label,
+    bridge: entry.bridge ?? '',
+    mtu: entry.mtu,
+    active: entry.active,
+    preserve: given.has(entry.portId),
+    tag: nics[i]?.tag ?? null,
+    subnets: entry.subnets.map((subnet) => ({
+      id: subnet.id,
+      cidr: subnet.cidr,
+      version: subnet.ipVersion,
+      gateway: subnet.gateway,
+      dhcpServer: subnet.dhcpServer,
+      dhcp: subnet.dhcpEnabled,
+      ipv6Mode: subnet.ipv6AddressMode,
+      dns: subnet.dns,
+      routes: subnet.routes.map(({ destination, nexthop }) => ({ cidr: destination, gateway: nexthop })),
+      ips: subnet.fixedIps.map(({ ip, floatingIps }) => ({ address: ip, floating: floatingIps })),
+    })),
+    securityGroups: entry.securityGroups,
+  }))
 }

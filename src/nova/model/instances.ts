@@ -350,6 +350,23 @@ export class Instances {
     return Object.fromEntries(rows.map(({ key, value }) => [key, value]))
   }
 
+  /** Of many servers at once: their images' properties as they were at boot, without Nova's prefix, and the reason of a lock. */
+  keptProperties(uuids: readonly string[]): Map<string, Record<string, string>> {
+    const kept = new Map<string, Record<string, string>>()
+    const rows = this.#db
+      .prepare<{ uuid: string; key: string; value: string }>(
+        `SELECT instance_uuid AS uuid, key, value FROM instance_system_metadata
+         WHERE instance_uuid IN (SELECT value FROM json_each(?)) AND (key LIKE 'image\\_%' ESCAPE '\\' OR key = 'locked_reason') AND deleted = 0`,
+      )
+      .all(JSON.stringify(uuids))
+    for (const { uuid, key, value } of rows) {
+      const found = kept.get(uuid) ?? {}
+      kept.set(uuid, found)
+      found[key.replace(/^image_/, '')] = value
+    }
+    return kept
+  }
+
   /** Adds and changes; a null value removes. */
   setSystemMetadata(uuid: string, change: Readonly<Record<string, string | null>>): void {
     this.#db.transaction(() => {

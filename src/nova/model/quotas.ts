@@ -79,19 +79,22 @@ export class Quotas {
   }
 
   /**
-   * In the transaction that takes what is asked for.
-   * @throws {CloudError} `over-quota` naming each resource that does not suffice.
+   * How many of `most` servers the project may still have; in the transaction that takes them.
+   * @throws {CloudError} `over-quota` naming each resource that does not suffice for `least`.
    */
-  check(projectId: string, wanted: Usage): void {
+  fitting(projectId: string, each: Usage, least: number, most: number): number {
     const limits = this.limits(projectId)
     const used = this.usage(projectId)
-    const over = (['instances', 'cores', 'ram'] as const).filter(
-      (name) => limits[name] >= 0 && wanted[name] > 0 && used[name] + wanted[name] > limits[name],
+    const names = ['instances', 'cores', 'ram'] as const
+    const room = names.map((name) =>
+      limits[name] < 0 || each[name] === 0 ? Infinity : Math.floor((limits[name] - used[name]) / each[name]),
     )
-    if (over.length === 0) return
+    const count = Math.min(most, ...room)
+    if (count >= least) return count
+    const over = names.filter((_, i) => (room[i] ?? 0) < least)
     const list = (of: (name: keyof Usage) => number) => over.map(of).join(', ')
     throw overQuota(
-      `Quota exceeded for ${over.join(', ')}: Requested ${list((n) => wanted[n])}, but already used ${list((n) => used[n])} of ${list((n) => limits[n])} ${over.join(', ')}`,
+      `Quota exceeded for ${over.join(', ')}: Requested ${list((n) => least * each[n])}, but already used ${list((n) => used[n])} of ${list((n) => limits[n])} ${over.join(', ')}`,
     )
   }
 

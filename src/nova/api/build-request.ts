@@ -1,0 +1,198 @@
+/**
+ * From a checked body to what the conductor builds: finds flavor, image, key, networks and groups, and refuses what
+ * cannot work before anything is written.
+ */
+import { conflict, forbidden, invalid, overQuota } from '../../base/errors.ts'
+import { type Incoming, principalOf } from '../../base/http/index.ts'
+import type { Image } from '../../image/index.ts'
+import { computeConfig } from '../compute/index.ts'
+import type { BuildRequest, RequestedNic } from '../conductor/index.ts'
+import { type Flavor, novaConfig } from '../model/index.ts'
+import { type NovaApi, viewerOf } from './deps.ts'
+import type { ServerCreate } from './server-create.ts'
+
+type Request = Incoming<ServerCreate, unknown>
+
+const gib = 1024 ** 3
+const maxHostname = 63
+
+/** @throws {CloudError} `invalid`, `forbidden`, `conflict` or `over-quota`, in Nova's words. */
+export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, 'adminPass'> {
+  const { body, context } = request
+  const viewer = viewerOf(context)
+  if (body.minCount > body.maxCount) throw invalid('min_count must be <= max_count')
+  const { metadata_items: maxMetadata } = nova.model.quotas.limits(viewer.projectId ?? '')
+  if (maxMetadata >= 0 && Object.keys(body.metadata).length > maxMetadata)
+    throw overQuota(`Maximum number of metadata items exceeds ${maxMetadata}`)
+
+  const flavor = nova.model.flavors.find(body.flavorRef, viewer)
+  if (!flavor || flavor.disabled) throw invalid(`Flavor ${body.flavorRef} could not be found.`)
+  const image = imageFor(request, nova, flavor)
+  const keypair = keypairFor(request, nova)
+  const zone = zoneFor(request, nova)
+  const nics = nicsFor(request, nova)
+  if (nics.length > 0 && nics.some(({ portId }) => portId !== null) && body.maxCount > 1)
+    throw invalid(
+      'Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.',
+    )
+  const securityGroupIds =
+    body.securityGroups === null
+      ? null
+      : nova.networks.securityGroupsByNameOrId(viewer.projectId ?? '', body.securityGroups).map(({ id }) => id)
+  const wantsDrive =
+    body.configDrive ?? (nova.config.get(computeConfig).forceConfigDrive || image.properties.img_config_drive === 'mandatory')
+
+  return {
+    count: body.maxCount,
+    minCount: body.minCount,
+    nics,
+    securityGroupIds,
+    imageProperties: image.properties,
+    server: {
+      name: body.name,
+      description: body.description,
+      hostname: body.hostname ?? hostnameOf(body.name),
+      imageId: image.id,
+      kernelId: image.properties.kernel_id ?? null,
+      ramdiskId: image.properties.ramdisk_id ?? null,
+      keyName: keypair?.name ?? null,
+      keyData: keypair?.publicKey ?? null,
+      keyType: keypair?.type ?? null,
+      flavor,
+      userData: body.userData,
+      configDrive: wantsDrive,
+      accessIpV4: body.accessIpV4,
+      accessIpV6: body.accessIpV6,
+      autoDiskConfig: body.diskConfig === 'AUTO',
+      spec: {
+        schedulerHints: body.hints,
+        pinnedZone: zone.name,
+        requestedHost: body.host ?? zone.host,
+        requestedNode: body.node ?? zone.node,
+      },
+      trustedCerts: body.trustedCerts,
+      metadata: body.metadata,
+      systemMetadata: imageMetadata(image),
+      tags: body.tags,
+    },
+  }
+}
+
+function imageFor({ body, context }: Request, nova: NovaApi, flavor: Flavor): Image {
+  const [device] = body.blockDevices
+  const isPlainImage = body.blockDevices.every(
+    ({ sourceType, destinationType, uuid, bootIndex }) =>
+      sourceType === 'image' && destinationType === 'local' && bootIndex === 0 && uuid !== null,
+  )
+  if (!isPlainImage || body.blockDevices.length > 1)
+    throw invalid('Block Device Mapping is Invalid: this cloud has no volume service; a server boots from its image.')
+  if (device && body.imageRef !== '' && device.uuid !== body.imageRef)
+    throw invalid('Block Device Mapping is Invalid: The boot disk and imageRef name different images.')
+  const id = body.imageRef || device?.uuid || ''
+  if (id === '') throw invalid('Invalid imageRef provided.')
+  const image = nova.images.get(id, viewerOf(context))
+  if (!image) throw invalid('Can not find requested image')
+  if (image.status !== 'active') throw invalid(`Image ${id} is not active.`)
+  if (image.minRamMib > flavor.memoryMib) throw invalid("Flavor's memory is too small for requested image.")
+  if (flavor.rootGib > 0) {
+    const needed = Math.max(image.virtualSizeBytes ?? image.sizeBytes ?? 0, 0)
+    if (needed > flavor.rootGib * gib)
+      throw invalid(
+        `Flavor's disk is too small for requested image. Flavor disk is ${flavor.rootGib * gib} bytes, image is ${needed} bytes.`,
+      )
+    if (image.minDiskGib > flavor.rootGib)
+      throw invalid(`The requested image has a minimum disk of ${image.minDiskGib} GiB, the flavor has ${flavor.rootGib}.`)
+  }
+  return image
+}
+
+function keypairFor({ body, context }: Request, nova: NovaApi) {
+  if (body.keyName === null) return null
+  const keypair = nova.model.keypairs.find(principalOf(context).userId, body.keyName)
+  if (!keypair) throw invalid('Invalid key_name provided.')
+  return keypair
+}
+
+/** `zone`, or `zone:host:node` for those who may force a host. */
+function zoneFor({ body, enforce }: Request, nova: NovaApi): { name: string | null; host: string | null; node: string | null } {
+  if (body.host !== null || body.node !== null) enforce('compute:servers:create:requested_destination')
+  const hosts = nova.model.hosts.nodes()
+  if (body.host !== null && !hosts.some(({ host }) => host === body.host)) throw invalid(`Compute host ${body.host} could not be found.`)
+  if (body.node !== null && !hosts.some(({ hypervisorHostname }) => hypervisorHostname === body.node))
+    throw invalid(`Compute host ${body.node} could not be found.`)
+  const text = body.availabilityZone ?? nova.config.get(novaConfig).defaultScheduleZone
+  if (text === '') return { name: null, host: null, node: null }
+  const [name = '', host = '', node = '', ...rest] = text.split(':')
+  if (rest.length > 0) throw invalid('Invalid availability_zone format')
+  if (host !== '' || node !== '') enforce('os_compute_api:servers:create:forced_host')
+  if (name !== '' && !nova.model.hosts.zones().some((zone) => zone.name === name && zone.name !== 'internal'))
+    throw invalid('The requested availability zone is not available')
+  return { name: name || null, host: host || null, node: node || null }
+}
+
+/** @throws {CloudError} `conflict` when no network was named and there are several. */
+function nicsFor({ body, context }: Request, nova: NovaApi): RequestedNic[] {
+  const { projectId, isAdmin } = viewerOf(context)
+  const { networks } = body
+  if (networks === 'none') return []
+  if (networks === 'auto' || networks === 'auto-or-none') {
+    const usable = nova.networks.usableNetworks(projectId ?? '', isAdmin)
+    if (usable.length > 1) throw conflict('Multiple possible networks found, use a Network ID to be more specific.')
+    if (usable.length === 0 && networks === 'auto') throw invalid('No network is available to this project; create one, or ask for none.')
+    return usable.map(({ id }) => ({ networkId: id, portId: null, fixedIp: null, tag: null }))
+  }
+  const known = new Map(
+    nova.networks
+      .usableNetworks(
+        projectId ?? '',
+        isAdmin,
+        networks.flatMap(({ networkId }) => networkId ?? []),
+      )
+      .map((network) => [network.id, network]),
+  )
+  const ports = new Set<string>()
+  for (const { networkId, portId } of networks) {
+    if (portId !== null) {
+      const port = nova.networks.port(portId, { projectId, isAdmin })
+      if (!port) throw invalid(`Port ${portId} could not be found.`)
+      if (port.deviceId !== '') throw conflict(`Port ${portId} is still in use.`)
+      if (port.fixedIps.length === 0) throw invalid(`Port ${portId} requires a FixedIP in order to be used.`)
+      if (ports.has(portId)) throw invalid(`Port ${portId} was given twice.`)
+      ports.add(portId)
+    } else if (networkId === null) throw invalid('Bad network format: missing uuid or port.')
+    else {
+      const network = known.get(networkId)
+      if (!network) throw invalid(`Network ${networkId} could not be found.`)
+      if (network.external && !network.shared && !isAdmin)
+        throw forbidden(`It is not allowed to create an interface on external network ${networkId}`)
+      if (network.subnetIds.length === 0) throw invalid(`Network ${networkId} requires a subnet in order to boot instances on.`)
+    }
+  }
+  return networks.map((nic) => ({ ...nic }))
+}
+
+/** A host name from a display name: letters, digits and dashes; what has none of them gets a name of its own. */
+export function hostnameOf(name: string): string {
+  const label = name
+    .normalize('NFKD')
+    .replace(/[\s_.]+/g, '-')
+    .replace(/[^A-Za-z0-9-]/g, '')
+    .replace(/^-+|-+$/g, '')
+    .toLowerCase()
+    .slice(0, maxHostname)
+    .replace(/-+$/, '')
+  return label === '' ? 'server' : label
+}
+
+/** The image's properties as they were at boot, in Nova's form. */
+function imageMetadata(image: Image): Record<string, string> {
+  const entries = Object.entries(image.properties).filter(([, value]) => value.length <= 255)
+  return {
+    ...Object.fromEntries(entries.map(([key, value]) => [`image_${key}`, value])),
+    image_min_ram: String(image.minRamMib),
+    image_min_disk: String(image.minDiskGib),
+    image_disk_format: image.diskFormat ?? '',
+    image_container_format: image.containerFormat ?? '',
+    image_base_image_ref: image.id,
+  }
+}
