@@ -7,7 +7,7 @@ import { invalid } from '../base/errors.ts'
 import { replaceAggregates } from './aggregates.ts'
 import { allocationsOf, type Holding, holdersOn, releaseAllocations, replaceAllocations } from './allocations.ts'
 import { emptyGroup, explainGroup, findProviders, type Group } from './candidates.ts'
-import { capacityOf, inventoriesOf, inventoriesOfMany, replaceInventories } from './inventories.ts'
+import { inventoriesOf, replaceInventories, stockOfMany } from './inventories.ts'
 import { bumpGeneration, createProvider, deleteProvider, findProvider, requireProvider, updateProvider } from './providers.ts'
 import type { Store } from './store.ts'
 import { ensureTrait, isCustomName, replaceTraits, traitsOfMany } from './traits.ts'
@@ -64,7 +64,7 @@ export type InProcess = {
   /** Why each of the others can't: `node-1: VCPU: wanted 4, free 2 of 8`. At most `limit` sentences. */
   explain(request: CandidateRequest): string[]
   /**
-   * Replaces what the consumer holds; the same claim again writes nothing.
+   * Replaces what the consumer holds; the same claim again writes nothing, an amount of 0 asks for none.
    * @throws {CloudError} `conflict` when there is no room, or (code `placement.concurrent_update`) when a provider is no longer of
    * the generation given; `invalid` for an unknown provider or class.
    */
@@ -77,9 +77,13 @@ export type InProcess = {
   usage(providerUuid: string): Record<string, ProviderUsage>
 }
 
+/** A flavor without a disk asks for `DISK_GB: 0`, which is to ask for none. */
+const withoutZeros = (resources: Record<string, number>): Record<string, number> =>
+  Object.fromEntries(Object.entries(resources).filter(([, amount]) => amount !== 0))
+
 const groupOf = ({ resources, required, forbidden, memberOf, inTree = null }: CandidateRequest): Group => ({
   ...emptyGroup,
-  resources,
+  resources: withoutZeros(resources),
   required: required.map((name) => [name]),
   forbidden,
   memberOf,
@@ -148,15 +152,13 @@ export function inProcess(store: Store): InProcess {
     candidates: (request) => {
       const providers = findProviders(store, groupOf(request), request.limit)
       const ids = providers.map(({ id }) => id)
-      const inventories = inventoriesOfMany(store, ids)
+      const stock = stockOfMany(store, ids)
       let traits: Map<number, string[]> | undefined
       return providers.map(({ id, uuid, name, generation }) => ({
         providerUuid: uuid,
         name,
         generation,
-        resources: Object.fromEntries(
-          (inventories.get(id) ?? []).map((inventory) => [inventory.name, { capacity: capacityOf(inventory), used: inventory.used }]),
-        ),
+        resources: stock.get(id) ?? {},
         get traits() {
           traits ??= traitsOfMany(store, ids)
           return traits.get(id) ?? []
@@ -166,7 +168,10 @@ export function inProcess(store: Store): InProcess {
 
     explain: (request) => explainGroup(store, groupOf(request), request.limit),
 
-    claim: (consumer, allocations) => replaceAllocations(store, [{ consumer, holdings: allocations satisfies Holding[] }]),
+    claim: (consumer, allocations) => {
+      const holdings = allocations.map((holding): Holding => ({ ...holding, resources: withoutZeros(holding.resources) }))
+      replaceAllocations(store, [{ consumer, holdings }])
+    },
 
     release: (consumerUuid) => {
       releaseAllocations(store, consumerUuid)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { testGround } from '../../test/support/ground.ts'
 import { type CandidateRequest, concurrentUpdate, makePlacement, type ProviderInventory } from './index.ts'
 
@@ -116,8 +116,17 @@ describe('a claim', () => {
     const { placement, host } = start()
     const uuid = host('node-1', { VCPU: stock(4, { allocationRatio: 1.5, maxUnit: 4, minUnit: 2, stepSize: 2 }) })
     const claim = (VCPU: number) => codeOf(() => placement.claim(consumer(), [{ providerUuid: uuid, resources: { VCPU } }]))
-    expect([claim(1), claim(3), claim(6), claim(0), claim(1.5)]).toEqual(['conflict', 'conflict', 'conflict', 'invalid', 'invalid'])
+    expect([claim(1), claim(3), claim(6), claim(-1), claim(1.5)]).toEqual(['conflict', 'conflict', 'conflict', 'invalid', 'invalid'])
     expect([claim(4), claim(2), claim(2)]).toEqual(['no error', 'no error', 'conflict'])
+  })
+
+  it('of none of a class asks nothing of it', () => {
+    const { placement, host, only } = start()
+    const uuid = host('node-1')
+    const who = consumer()
+    expect(only(wants({ VCPU: 1, DISK_GB: 0 }))).toEqual(['node-1'])
+    placement.claim(who, [{ providerUuid: uuid, resources: { VCPU: 1, DISK_GB: 0 } }])
+    expect(placement.allocationsOf(who.uuid)).toEqual([{ providerUuid: uuid, resources: { VCPU: 1 } }])
   })
 
   it('goes with the transaction around it', () => {
@@ -132,6 +141,29 @@ describe('a claim', () => {
     ).toThrow('no')
     expect(placement.usage(uuid).VCPU?.used).toBe(0)
     expect(placement.allocationsOf(who.uuid)).toEqual([])
+  })
+
+  it('takes eight statements and scans no table, and so does giving back', () => {
+    const { ground, placement, host } = start()
+    const uuid = host('node-1')
+    const claim = (who = consumer()) => placement.claim(who, [{ providerUuid: uuid, resources: { VCPU: 1, MEMORY_MB: 64 } }])
+    claim()
+    const prepare = vi.spyOn(ground.db, 'prepare')
+    const who = consumer()
+    claim(who)
+    const claimed = prepare.mock.calls.map(([sql]) => sql)
+    placement.release(who.uuid)
+    const all = prepare.mock.calls.map(([sql]) => sql)
+    prepare.mockRestore()
+    const isWork = (sql: string) => !/^(BEGIN|COMMIT)/.test(sql)
+    expect(claimed.filter(isWork)).toHaveLength(8)
+    expect(all.slice(claimed.length).filter(isWork)).toHaveLength(3)
+    const scans = all.filter(isWork).flatMap((sql) => {
+      const nothing = Array(sql.split('?').length - 1).fill(null)
+      const plan = ground.db.prepare<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...nothing)
+      return plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT|delta VIRTUAL|\d+-ROW VALUES)/.test(detail))
+    })
+    expect(scans).toEqual([])
   })
 
   it('of an unknown provider or class is invalid', () => {
