@@ -1,6 +1,6 @@
 /** Both network drivers keep the contract; and behind the one for Linux, guests see what a cloud's guests should. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type HostPlan, makeFakeDriver, type NetworkDriver } from '../../src/network/drivers/index.ts'
+import { type HostPlan, makeFakeDriver, type NetworkDriver, type RulePlan, type SubnetPlan } from '../../src/network/drivers/index.ts'
 import { inside, run } from '../../src/network/drivers/linux/run.ts'
 import { networkDriverContract } from './network-driver.ts'
 import { type Guest, type Lab, makeLab, whyNoLab } from './network-lab.ts'
@@ -234,6 +234,39 @@ function guestsSeeACloud(): void {
     expect(await lab.ping(one.space, '10.0.0.12')).toBe(true)
     expect(await lab.ping(one.space, '203.0.113.2')).toBe(true)
     await run(inside(lab.hostSpace, ['iptables', '-P', 'FORWARD', 'ACCEPT']))
+  })
+
+  it('make their IPv6 address from what the router advertises, under the same rules', async () => {
+    const six = {
+      id: networkId(6),
+      cidr: 'fd00:6::/64',
+      ipVersion: 6 as const,
+      gatewayIp: 'fd00:6::1',
+      dhcp: true,
+      dhcpServerIp: 'fd00:6::2',
+    }
+    const subnet: SubnetPlan = { ...six, dnsNameservers: [], hostRoutes: [], ipv6RaMode: 'slaac', ipv6AddressMode: 'slaac' }
+    const own = (m: number) => ({ subnetId: six.id, ip: `fd00:6::f816:3eff:feaa:${(200 + m).toString(16)}` })
+    const pingSix: RulePlan = { ...pingRule, ethertype: 'IPv6' }
+    const first = port(2, 11, { fixedIps: [own(11)], rules: egressAll })
+    const second = port(2, 12, { fixedIps: [own(12)], rules: [...egressAll, pingSix] })
+    const base = plan.networks[1]!
+    await driver.applyNetwork({ ...base, subnets: [...base.subnets, subnet], ports: [...base.ports, first, second] })
+    await driver.applyRouter(router(3, { interfaces: [{ networkId: networkId(2), ip: six.gatewayIp, cidr: six.cidr }] }))
+    const bridge = (await driver.plug(networkId(2), first)).bridge
+    const a = await lab.guest(bridge, first)
+    const b = await lab.guest(bridge, second)
+    await lab.hasAddress(a.space, own(11).ip)
+    await lab.hasAddress(b.space, own(12).ip)
+    expect(await lab.ping(a.space, 'fd00:6::1')).toBe(true)
+    expect(await lab.ping(a.space, own(12).ip)).toBe(true)
+    expect(await lab.ping(b.space, own(11).ip)).toBe(false)
+    await lab.ip(a.space, 'addr add fd00:6::77/64 dev eth0 nodad preferred_lft forever')
+    expect(await lab.ping(a.space, own(12).ip, 'fd00:6::77')).toBe(false)
+    await driver.removeRouter(routerId(3))
+    await driver.unplug(first)
+    await driver.unplug(second)
+    await driver.applyNetwork(base)
   })
 
   it('notice nothing when the cloud restarts, and the next driver takes over', async () => {

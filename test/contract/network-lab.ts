@@ -148,6 +148,16 @@ export async function makeLab() {
       throw new Error(`nothing listens on ${port}`)
     },
 
+    /** Waits until the guest has an address that it took by itself, and may use it. */
+    async hasAddress(space: string, ip: string): Promise<void> {
+      for (let i = 0; i < 400; i++) {
+        const said = await run(inside(space, ['ip', '-6', 'addr', 'show', 'dev', 'eth0', '-tentative']))
+        if (said.includes(` ${ip}/`)) return
+        await delay(20)
+      }
+      throw new Error(`${ip} did not come: ${await run(inside(space, ['ip', '-6', 'addr']))}`)
+    },
+
     /** A name server outside, at 203.0.113.2. */
     async nameServer(name: string, ip: string): Promise<void> {
       const [file = '', ...args] = inside(`${tag}-out`, [

@@ -35,7 +35,13 @@ export type SubnetPlan = {
   /** Handed to guests as they are; with none, guests get the network's own resolver, which forwards to the host's. */
   dnsNameservers: string[]
   hostRoutes: RoutePlan[]
+  /** How routers advertise themselves; without, they do not. */
+  ipv6RaMode?: Ipv6Mode | null
+  /** How guests get their address; with a DHCPv6 mode, from the network's server. */
+  ipv6AddressMode?: Ipv6Mode | null
 }
+
+export type Ipv6Mode = 'slaac' | 'dhcpv6-stateful' | 'dhcpv6-stateless'
 
 export type RoutePlan = { destination: string; nexthop: string }
 

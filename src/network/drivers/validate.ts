@@ -82,6 +82,9 @@ function checkSubnet(subnet: SubnetPlan): void {
   cidr('subnet', subnet.cidr, subnet.ipVersion)
   if (subnet.gatewayIp !== null) ip('gateway', subnet.gatewayIp, subnet.ipVersion)
   if (subnet.dhcpServerIp !== null) ip('DHCP server', subnet.dhcpServerIp, subnet.ipVersion)
+  for (const mode of [subnet.ipv6RaMode, subnet.ipv6AddressMode]) {
+    if (mode != null && !['slaac', 'dhcpv6-stateful', 'dhcpv6-stateless'].includes(mode)) refuse('IPv6 mode', mode)
+  }
   for (const server of subnet.dnsNameservers) ip('name server', server)
   for (const route of subnet.hostRoutes) {
     cidr('route', route.destination, subnet.ipVersion)

@@ -33,7 +33,9 @@ export function servedSubnets(network: NetworkPlan): ServedSubnet[] {
 export function dnsmasqArguments(network: NetworkPlan, paths: DnsmasqPaths, resolvers: readonly string[], asRoot: boolean): string[] {
   const domain = domainOf(network)
   const own = network.subnets.flatMap((subnet) => subnet.dnsNameservers)
-  const ranges = servedSubnets(network).filter((subnet) => subnet.dhcp)
+  const ranges = servedSubnets(network).filter(
+    (subnet) => subnet.dhcp && (subnet.ipVersion === 4 || subnet.ipv6AddressMode?.startsWith('dhcpv6')),
+  )
   return [
     'dnsmasq',
     '--conf-file=/dev/null',
@@ -67,6 +69,47 @@ function rangeArgument(subnet: SubnetPlan): string {
   if (subnet.ipVersion === 6) return `--dhcp-range=set:${tagOf(subnet.id)},${base},static,${prefixLength(subnet.cidr)},${leaseSeconds}s`
   const mask = ipaddr.IPv4.subnetMaskFromPrefixLength(prefixLength(subnet.cidr)).toString()
   return `--dhcp-range=set:${tagOf(subnet.id)},${base},static,${mask},${leaseSeconds}s`
+}
+
+/**
+ * What advertises a router to the guests of its IPv6 subnets; null when none of them wants that. `legs` are the router's devices in the networks. The server
+ * knows no guest, and so leaves their requests for addresses to the network's own.
+ */
+export function advertiserArguments(
+  legs: { device: string; subnets: SubnetPlan[] }[],
+  paths: DnsmasqPaths,
+  asRoot: boolean,
+): string[] | null {
+  const advertised = legs.flatMap(({ device, subnets }) =>
+    subnets.filter((subnet) => subnet.ipVersion === 6 && subnet.ipv6RaMode).map((subnet) => ({ device, subnet })),
+  )
+  if (advertised.length === 0) return null
+  const range = ({ cidr, ipv6RaMode }: SubnetPlan) => {
+    const how = { slaac: 'ra-only', 'dhcpv6-stateless': 'ra-stateless', 'dhcpv6-stateful': 'static' }[ipv6RaMode ?? 'slaac']
+    return `${cidr.split('/')[0]},${how},${prefixLength(cidr)},${leaseSeconds}s`
+  }
+  return [
+    'dnsmasq',
+    '--conf-file=/dev/null',
+    '--port=0',
+    '--bind-interfaces',
+    '--except-interface=lo',
+    `--pid-file=${paths.pid}`,
+    `--dhcp-leasefile=${paths.leases}`,
+    '--enable-ra',
+    '--dhcp-ignore=tag:!known',
+    ...new Set(advertised.map(({ device }) => `--interface=${device}`)),
+    ...advertised.flatMap(({ subnet }) => {
+      const servers =
+        subnet.dnsNameservers.length > 0
+          ? subnet.dnsNameservers.filter((ip) => !isIPv4(ip))
+          : [subnet.dhcpServerIp].filter((ip) => ip !== null)
+      const tag = tagOf(subnet.id)
+      const option = servers.length > 0 ? [`--dhcp-option=tag:${tag},option6:dns-server,${servers.map((ip) => `[${ip}]`).join(',')}`] : []
+      return [`--dhcp-range=set:${tag},${range(subnet)}`, ...option]
+    }),
+    ...(asRoot ? ['--user=root'] : []),
+  ]
 }
 
 export function dnsmasqFiles(network: NetworkPlan): DnsmasqFiles {

@@ -18,36 +18,55 @@ export async function ensureDnsmasq(network: NetworkPlan, { space, stateDir, res
   const wanted = dnsmasqArguments(network, paths, resolvers, asRoot)
   await makeOpenFolder(paths.folder)
   const changed = await writeFiles(network, paths)
+  const foreignLease = changed && hasForeignLease(await readText(paths.leases), network)
+  await keepRunning(paths, wanted, space, { changed, forgetLeases: foreignLease })
+}
 
+/**
+ * Announces a router, or stops to with null.
+ * @throws {CommandFailed} with dnsmasq's own words when it will not start.
+ */
+export async function ensureAdvertiser(routerId: string, space: string, stateDir: string, wanted: string[] | null): Promise<void> {
+  if (wanted === null) return removeDnsmasq(routerId, stateDir)
+  const paths = dnsmasqPaths(`${stateDir}/${routerId}`)
+  await makeOpenFolder(paths.folder)
+  await keepRunning(paths, wanted, space, { changed: false, forgetLeases: false })
+}
+
+async function keepRunning(
+  paths: DnsmasqPaths,
+  wanted: string[],
+  space: string,
+  files: { changed: boolean; forgetLeases: boolean },
+): Promise<void> {
   const running = await findRunning(paths.pid)
   const asWanted = running !== null && running.args.join('\0') === wanted.join('\0') && (await livesIn(running.pid, space))
-  const foreignLease = changed && hasForeignLease(await readText(paths.leases), network)
-  if (running && asWanted && !foreignLease) {
-    if (changed) process.kill(running.pid, 'SIGHUP')
+  if (running && asWanted && !files.forgetLeases) {
+    if (files.changed) process.kill(running.pid, 'SIGHUP')
     return
   }
   if (running) await stop(running.pid)
-  if (foreignLease) await rm(paths.leases, { force: true })
+  if (files.forgetLeases) await rm(paths.leases, { force: true })
   await run(inside(space, wanted))
 }
 
-/** Ends the network's name server, if there is one, and forgets its files. */
-export async function removeDnsmasq(networkId: string, stateDir: string): Promise<void> {
-  const paths = dnsmasqPaths(`${stateDir}/${networkId}`)
+/** Ends the server of a network or router, if there is one, and forgets its files. */
+export async function removeDnsmasq(id: string, stateDir: string): Promise<void> {
+  const paths = dnsmasqPaths(`${stateDir}/${id}`)
   const running = await findRunning(paths.pid)
   if (running) await stop(running.pid)
   await rm(paths.folder, { recursive: true, force: true })
 }
 
-/** Every name server started for this folder, even if its files are gone. */
-export async function listDnsmasq(stateDir: string): Promise<{ pid: number; networkId: string }[]> {
-  const found: { pid: number; networkId: string }[] = []
+/** Every server started for this folder, even if its files are gone, with the network or router it serves. */
+export async function listDnsmasq(stateDir: string): Promise<{ pid: number; owner: string }[]> {
+  const found: { pid: number; owner: string }[] = []
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue
     const args = await commandLine(Number(entry))
     const pidFile = args.find((arg) => arg.startsWith(`--pid-file=${stateDir}/`))
     if (isDnsmasq(args) && pidFile)
-      found.push({ pid: Number(entry), networkId: pidFile.slice(`--pid-file=${stateDir}/`.length).split('/')[0] ?? '' })
+      found.push({ pid: Number(entry), owner: pidFile.slice(`--pid-file=${stateDir}/`.length).split('/')[0] ?? '' })
   }
   return found
 }

@@ -138,9 +138,10 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
   async function removeUnplanned(plan: HostPlan): Promise<void> {
     const served = new Set(plan.networks.filter((network) => servedSubnets(network).length > 0).map((network) => network.id))
     listeners.closeOthers(served)
-    for (const found of await listDnsmasq(host.stateDir)) if (!served.has(found.networkId)) await stop(found.pid)
+    const keep = new Set([...served, ...plan.routers.map((router) => router.id)])
+    for (const found of await listDnsmasq(host.stateDir)) if (!keep.has(found.owner)) await stop(found.pid)
     for (const folder of await readdir(host.stateDir).catch(() => [] as string[])) {
-      if (!served.has(folder)) await rm(`${host.stateDir}/${folder}`, { recursive: true, force: true })
+      if (!keep.has(folder)) await rm(`${host.stateDir}/${folder}`, { recursive: true, force: true })
     }
 
     const spaces = new Set([...[...served].map(names.networkSpace), ...plan.routers.map((router) => names.routerSpace(router.id))])
@@ -198,6 +199,7 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
       return inTurn(async () => {
         routers.delete(id)
         const space = names.routerSpace(id)
+        await removeDnsmasq(id, host.stateDir)
         if (!(await listSpaces(names)).includes(space)) return
         // The kernel clears an abandoned namespace when it pleases; its devices, and their other ends in bridges, should be gone now.
         await convergeNamespace(space, { devices: new Map(), routes: [], rules: [] })

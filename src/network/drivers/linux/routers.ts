@@ -10,7 +10,8 @@ import ipaddr from 'ipaddr.js'
 import type { NetworkPlan, RouterPlan } from '../driver.ts'
 import { CommandFailed } from '../errors.ts'
 import { derivedMac, hash, innerLeg } from '../names.ts'
-import { prefixLength, servedSubnets } from './dnsmasq-files.ts'
+import { ensureAdvertiser } from './dnsmasq.ts'
+import { advertiserArguments, dnsmasqPaths, prefixLength, servedSubnets } from './dnsmasq-files.ts'
 import type { Host, Link } from './host.ts'
 import { convergeNamespace, type WantedDevice, type WantedNamespace, type WantedRoute } from './namespace.ts'
 import { inside, ipBatch, run, spacePath, sysctl } from './run.ts'
@@ -49,6 +50,15 @@ export async function ensureRouter(host: Host, links: ReadonlyMap<string, Link>,
   }
   await convergeNamespace(inner, wantedNamespace(router, around))
   await run(inside(inner, ['nft', '-f', '-']), { stdin: routerRules(names.table, router) })
+  await ensureAdvertiser(router.id, inner, host.stateDir, advertiser(host, router, around))
+}
+
+function advertiser(host: Host, router: RouterPlan, around: Surroundings): string[] | null {
+  const legs = legsOf(router).map(({ networkId, addresses }) => {
+    const subnets = around.networks.get(networkId)?.subnets ?? []
+    return { device: innerLeg(networkId), subnets: subnets.filter((subnet) => addresses.some(({ cidr }) => cidr === subnet.cidr)) }
+  })
+  return advertiserArguments(legs, dnsmasqPaths(`${host.stateDir}/${router.id}`), host.rootless)
 }
 
 /** A router has one leg in a network, with an address for each of its subnets there. */
