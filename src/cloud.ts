@@ -1,0 +1,200 @@
+/**
+ * The one place where rooms meet: plain constructor calls from left to right, closed from right to left.
+ */
+import { chmodSync, mkdirSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { type Clock, systemClock } from './base/clock.ts'
+import type { Config } from './base/config/index.ts'
+import { Database } from './base/db/index.ts'
+import { messageOf } from './base/errors.ts'
+import type { Ground } from './base/ground.ts'
+import { HttpServer, mount, PolicyEngine } from './base/http/index.ts'
+import type { Log } from './base/log.ts'
+import { makeMetrics } from './base/metrics.ts'
+import { InProcessQueue } from './base/queue/index.ts'
+import { SagaRunner } from './base/saga/index.ts'
+import { debugConfig, processConfig } from './config.ts'
+import { type Credentials, credentialsOf } from './credentials.ts'
+import { chooseDrivers, type DriverKind } from './drivers.ts'
+import { makeHealth } from './health.ts'
+import { makeIdentity } from './identity/index.ts'
+import { makeImages } from './image/index.ts'
+import { makeNetworks } from './network/index.ts'
+import { makeComputeApi } from './nova/api/index.ts'
+import { ComputeManager, computeConfig } from './nova/compute/index.ts'
+import { Conductor } from './nova/conductor/index.ts'
+import { makeConsoles } from './nova/console/index.ts'
+import { makeMetadata } from './nova/metadata/index.ts'
+import { makeModel, novaConfig } from './nova/model/index.ts'
+import { makeScheduler } from './nova/scheduler/index.ts'
+import type { ComputeDriver } from './nova/virt/index.ts'
+import { makePlacement } from './placement/index.ts'
+import { seedCloud } from './seed.ts'
+
+export type CloudOptions = {
+  config: Config
+  log: Log
+  /** Absolute. */
+  dataDir: string
+  clock?: Clock
+  /** Fill an empty cloud with what a newcomer needs. */
+  seed: boolean
+  /** Starts this program anew, for the helper that opens a port inside a network's namespace. */
+  childCommand: string[]
+  /** The native SQLite addon, where it does not lie in node_modules. */
+  nativeBinding?: string
+  /** What the user may read of a long first start. */
+  say?: (line: string) => void
+}
+
+export class Cloud implements AsyncDisposable {
+  readonly driverKind: DriverKind
+  readonly credentials: Credentials
+  readonly server: HttpServer
+  readonly ground: Ground
+  /** For tests and `doctor`: what the hosts keep. */
+  readonly drivers: readonly ComputeDriver[]
+  /** Resolves when seeded and reconciled: what `/readyz` says. */
+  readonly ready: Promise<void>
+  readonly #close: () => Promise<void>
+
+  constructor(parts: Pick<Cloud, 'driverKind' | 'credentials' | 'server' | 'ground' | 'drivers' | 'ready'>, close: () => Promise<void>) {
+    this.driverKind = parts.driverKind
+    this.credentials = parts.credentials
+    this.server = parts.server
+    this.ground = parts.ground
+    this.drivers = parts.drivers
+    this.ready = parts.ready
+    this.#close = close
+  }
+
+  /** Listens; port 0 picks a free one. @throws {CloudError} when the address cannot be had. */
+  async listen(): Promise<{ host: string; port: number }> {
+    const { host, port } = this.ground.config.get(processConfig)
+    return await this.server.listen({ host, port })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close()
+  }
+}
+
+/** @throws {CloudError} when another process has the data directory, or a chosen driver cannot work on this host. */
+export async function startCloud(options: CloudOptions): Promise<Cloud> {
+  const { config, log, dataDir, clock = systemClock() } = options
+  const process_ = config.get(processConfig)
+  const { crashAt, strict } = config.get(debugConfig)
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  chmodSync(dataDir, 0o700)
+  const credentials = credentialsOf(dataDir, config)
+  const closers: (() => PromiseLike<void> | void)[] = []
+  const close = async () => {
+    for (const step of closers.splice(0).reverse())
+      await Promise.resolve(step()).then(undefined, (error: unknown) => log.error({ err: error }, `while stopping: ${messageOf(error)}`))
+  }
+
+  try {
+    const choice = await chooseDrivers({ config, log, clock, dataDir, credentials, childCommand: options.childCommand })
+    const synchronous = choice.kind === 'fake' ? 'NORMAL' : 'FULL'
+    const db = new Database({
+      file: join(dataDir, 'minicloud.db'),
+      synchronous,
+      ...(options.nativeBinding === undefined ? {} : { nativeBinding: options.nativeBinding }),
+    })
+    closers.push(() => db[Symbol.dispose]())
+    const metrics = makeMetrics()
+    const queue = new InProcessQueue({ log })
+    const sagas = new SagaRunner({ db, clock, log, metrics, ...(crashAt === '' ? {} : { afterLog: crashAfter(crashAt) }) })
+    const ground: Ground = { db, clock, config, log, queue, sagas, metrics, dataDir }
+    const host = config.get(computeConfig).host || hostname()
+
+    const identity = makeIdentity(ground)
+    const placement = makePlacement(ground)
+    const images = makeImages(ground)
+    closers.push(() => images[Symbol.asyncDispose]())
+    const networks = makeNetworks({ ...ground, driver: choice.network, host })
+    closers.push(
+      () => choice.network.close(),
+      () => networks[Symbol.asyncDispose](),
+    )
+
+    const model = makeModel(ground)
+    const drivers = choice.makeComputeDrivers()
+    const scheduler = makeScheduler(ground, model, placement)
+    const metadata = makeMetadata({ ...ground, model, networks })
+    closers.push(() => metadata[Symbol.asyncDispose]())
+    const conductor = new Conductor(
+      { ...ground, model, scheduler, placement, networks, configDriveFiles: metadata.configDriveFiles, adminPasswords: new Map() },
+      { host },
+    )
+    closers.push(() => conductor[Symbol.asyncDispose]())
+    const { reportInterval, maxConcurrentBuilds } = config.get(novaConfig)
+    const managers = drivers.map(
+      (driver) =>
+        new ComputeManager({ driver, images, networks, queue, clock, log, reportIntervalMs: reportInterval * 1000, maxConcurrentBuilds }),
+    )
+    for (const manager of managers) closers.push(() => manager[Symbol.asyncDispose]())
+    const consoles = makeConsoles({ ...ground, model, conductor })
+    closers.push(() => consoles[Symbol.asyncDispose]())
+    const compute = makeComputeApi({ ...ground, model, conductor, images, networks, placement, identity, consoles })
+    const health = makeHealth(metrics)
+    closers.push(() => sagas.stop())
+
+    const server = new HttpServer({
+      mounts: [
+        mount('/identity/v3', identity.v3),
+        mount('/identity', identity.root),
+        mount('/compute/v2.1', compute.v21),
+        mount('/compute', compute.root),
+        mount('/image/v2', images.v2),
+        mount('/image', images.root),
+        mount('/network/v2.0', networks.v2),
+        mount('/network', networks.root),
+        mount('/placement', placement.root),
+        mount('/console', consoles.service),
+        mount('', health.service),
+      ],
+      upgrades: consoles.upgrades,
+      authenticate: identity.authenticate,
+      policy: new PolicyEngine(),
+      log,
+      metrics,
+      trustForwarded: process_.trustForwarded,
+      strict,
+    })
+    closers.push(() => server.close())
+
+    const ready = (async () => {
+      networks.onMetadataConnection((socket, origin) => metadata.serveGuest(socket, origin))
+      conductor.start()
+      if (options.seed)
+        await seedCloud({
+          ground,
+          identity,
+          networks,
+          images,
+          model,
+          credentials,
+          driverKind: choice.kind,
+          say: options.say ?? (() => undefined),
+        })
+      await networks.start()
+      for (const manager of managers) await manager.start()
+      if (process_.metadataPort >= 0) await metadata.listen({ host: process_.host, port: process_.metadataPort })
+      await conductor.recover()
+      health.isReady = true
+    })()
+    return new Cloud({ driverKind: choice.kind, credentials, server, ground, drivers, ready }, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Ends the process as a power cut would, right after the named log row is durable. */
+function crashAfter(crashAt: string) {
+  return ({ saga, step, event }: { saga: string; step: string; event: string }): void => {
+    if (`${saga}:${step}:${event}` === crashAt) process.kill(process.pid, 'SIGKILL')
+  }
+}

@@ -1,0 +1,66 @@
+/** Every room's options, in the order in which the reference shows them; and those of the process itself. */
+import { bool, choice, int, type Section, section, text } from './base/config/index.ts'
+import { identitySections } from './identity/index.ts'
+import { imageCacheConfig, imageConfig, imageDiskConfig } from './image/index.ts'
+import { networkConfig, networkQuotaConfig } from './network/index.ts'
+import { computeConfig } from './nova/compute/index.ts'
+import { consoleSections } from './nova/console/index.ts'
+import { metadataSections } from './nova/metadata/index.ts'
+import { apiConfig, novaConfig, quotaConfig } from './nova/model/index.ts'
+import { filterSchedulerConfig, schedulerConfig } from './nova/scheduler/index.ts'
+import { fakeConfig, libvirtConfig } from './nova/virt/index.ts'
+
+export const processConfig = section('minicloud', {
+  dataDir: text({
+    default: '',
+    doc: 'Where all state lives; by default /var/lib/minicloud for root, ~/.local/share/minicloud for others.',
+  }),
+  host: text({ default: '127.0.0.1', doc: 'The address to listen on.' }),
+  port: int({ default: 8774, min: 0, max: 65_535, doc: 'The port to listen on; 0 picks a free one.' }),
+  driver: choice(['auto', 'libvirt', 'fake'], {
+    default: 'auto',
+    doc: 'The hypervisor; auto is libvirt where it proves usable, else fake.',
+  }),
+  networkDriver: choice(['auto', 'linux', 'fake'], { default: 'auto', doc: "The guests' network; auto goes with the hypervisor." }),
+  hostNamespace: text({ default: '', doc: 'The network namespace in which bridges and guests live; empty: the one minicloud runs in.' }),
+  logLevel: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+    default: 'info',
+    doc: 'What is logged, as JSON lines on standard error.',
+  }),
+  trustForwarded: bool({ default: false, doc: 'Believe X-Forwarded-Proto and X-Forwarded-Host: only behind a proxy that sets them.' }),
+  metadataPort: int({
+    default: -1,
+    min: -1,
+    max: 65_535,
+    doc: 'Port of the classic metadata listener (8775 in OpenStack) for signed proxies; -1: none.',
+  }),
+})
+
+export const debugConfig = section('debug', {
+  crashAt: text({
+    default: '',
+    doc: 'Kills the process right after a log row of a saga, for tests: name:step:event, such as build-server/1:guest:started.',
+  }),
+  strict: bool({ default: false, doc: 'Answer 500 where an operation fails with a status that it does not list.' }),
+})
+
+export const sections: Section[] = [
+  processConfig,
+  novaConfig,
+  imageDiskConfig,
+  computeConfig,
+  schedulerConfig,
+  filterSchedulerConfig,
+  quotaConfig,
+  apiConfig,
+  ...metadataSections,
+  ...consoleSections,
+  libvirtConfig,
+  fakeConfig,
+  ...identitySections,
+  imageConfig,
+  imageCacheConfig,
+  networkConfig,
+  networkQuotaConfig,
+  debugConfig,
+]

@@ -1,0 +1,86 @@
+/**
+ * Which hypervisor and which network: what was asked for, or what proves usable here. The first start of `auto` may take
+ * seconds, since libvirt is believed only when a guest has been started.
+ */
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { Clock } from './base/clock.ts'
+import type { Config } from './base/config/index.ts'
+import { CloudError } from './base/errors.ts'
+import type { Log } from './base/log.ts'
+import { processConfig } from './config.ts'
+import type { Credentials } from './credentials.ts'
+import { createOverlay } from './image/index.ts'
+import { makeNetworkDriver, type NetworkDriver } from './network/drivers/index.ts'
+import { computeConfig } from './nova/compute/index.ts'
+import { type ComputeDriver, fakeConfig, libvirtConfig, makeFakeDriver, makeLibvirtDriver, probeLibvirt } from './nova/virt/index.ts'
+
+export type DriverKind = 'libvirt' | 'fake'
+
+export type DriverChoice = {
+  kind: DriverKind
+  network: NetworkDriver
+  makeComputeDrivers(): ComputeDriver[]
+}
+
+export type DriverDeps = { config: Config; log: Log; clock: Clock; dataDir: string; credentials: Credentials; childCommand: string[] }
+
+const systemUri = 'qemu:///system'
+
+/** @throws {CloudError} `unavailable` naming every problem and remedy, when what was asked for cannot work. */
+export async function chooseDrivers(deps: DriverDeps): Promise<DriverChoice> {
+  const { config, log, credentials, childCommand } = deps
+  const { driver, networkDriver, hostNamespace } = config.get(processConfig)
+  const kind = await chooseKind(deps, driver)
+  const networkKind = networkDriver === 'auto' ? (kind === 'libvirt' ? 'linux' : 'fake') : networkDriver
+  const network = await makeNetworkDriver(networkKind, {
+    cloudPrefix: credentials.prefix,
+    hostNamespace: hostNamespace || null,
+    childCommand,
+    log: { info: (line) => log.info(line), warn: (line) => log.warn(line), error: (line) => log.error(line) },
+  })
+  return { kind, network, makeComputeDrivers: () => (kind === 'fake' ? fakeDrivers(deps) : [libvirtDriver(deps)]) }
+}
+
+export const libvirtUri = (config: Config): string => config.get(libvirtConfig).connectionUri || systemUri
+
+async function chooseKind({ config, log }: DriverDeps, wanted: 'auto' | DriverKind): Promise<DriverKind> {
+  if (wanted === 'fake') return 'fake'
+  const { ok, problems } = await probeLibvirt({ uri: libvirtUri(config) })
+  const said = problems.map(({ what, remedy }) => `${what} (remedy: ${remedy})`)
+  if (!ok && wanted === 'libvirt') throw new CloudError('unavailable', `No guest can run on this host: ${said.join('; ')}`)
+  for (const line of said) log.warn(`hypervisor: ${line}`)
+  if (!ok) log.warn('no usable hypervisor: guests are pretended (--driver fake)')
+  return ok ? 'libvirt' : 'fake'
+}
+
+/** The first has the compute host's own name, the others a number behind it. */
+function fakeDrivers({ config, clock, log, dataDir }: DriverDeps): ComputeDriver[] {
+  const values = config.get(fakeConfig)
+  const name = config.get(computeConfig).host || hostname()
+  return Array.from({ length: values.hosts }, (_, index) =>
+    makeFakeDriver({
+      host: index === 0 ? name : `${name}-${index + 1}`,
+      index,
+      stateDir: join(dataDir, 'fake', String(index)),
+      clock,
+      log,
+      config: values,
+    }),
+  )
+}
+
+function libvirtDriver({ config, clock, log, dataDir, credentials }: DriverDeps): ComputeDriver {
+  return makeLibvirtDriver({
+    host: config.get(computeConfig).host || hostname(),
+    dataDir,
+    uri: libvirtUri(config),
+    instancesDir: join(dataDir, 'instances'),
+    runDir: join('/run/minicloud', credentials.prefix),
+    clock,
+    log,
+    config: config.get(libvirtConfig),
+    cloudPrefix: credentials.prefix,
+    diskTool: { createOverlay },
+  })
+}
