@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Ground } from '../base/ground.ts'
 import { type Authenticate, identityDialect, type Service } from '../base/http/index.ts'
 import { AccessBook } from './access.ts'
+import { applicationCredentialOperations } from './api/application-credentials.ts'
 import { authOperations } from './api/auth.ts'
 import type { Deps } from './api/deps.ts'
 import { domainOperations } from './api/domains.ts'
@@ -19,6 +20,7 @@ import { roleOperations } from './api/roles.ts'
 import { serviceOperations } from './api/services.ts'
 import { userOperations } from './api/users.ts'
 import { rootService, showVersion } from './api/versions.ts'
+import { ApplicationCredentials } from './application-credentials.ts'
 import { Assignments } from './assignments.ts'
 import { makeAuthenticator } from './authentication.ts'
 import { type Bootstrapped, type BootstrapSeed, bootstrap, ensureRoot } from './bootstrap.ts'
@@ -97,9 +99,11 @@ export function makeIdentity({ db, clock, config, dataDir }: Ground): Identity {
         ...allGrantOperations,
         ...roleAssignmentOperations,
         ...serviceOperations,
+        ...applicationCredentialOperations,
       ],
       deps: {
         access,
+        applicationCredentials: new ApplicationCredentials(state, passwords, roles),
         assignments,
         authenticator,
         catalog: new Catalog(state),

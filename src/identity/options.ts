@@ -49,11 +49,12 @@ export function writeOptions(state: IdentityState, kind: OptionKind, owner: stri
   }
 }
 
-/** @throws {CloudError} `forbidden` for a change of, or with, a thing that is immutable; lifting that very option is allowed. */
-export function checkMutable(kind: OptionKind, id: string, options: Options, change?: { options?: Options }): void {
+/** @throws {CloudError} `forbidden` for a change of, or with, a thing that is immutable; lifting that very option, alone, is allowed. */
+export function checkMutable(kind: OptionKind, id: string, options: Options, change?: { options?: Options; extra?: object }): void {
   if (options.immutable !== true) return
+  const asked = Object.entries({ ...change, ...change?.extra }).filter(([name, value]) => value !== undefined && name !== 'extra')
   const lifts = change?.options !== undefined && Object.hasOwn(change.options, 'immutable') && change.options.immutable !== true
-  if (lifts && Object.keys(change).length === 1) return
+  if (lifts && asked.length === 1) return
   throw forbidden(`Cannot modify or delete immutable resource: ${kind} ${id}. Set the immutable option to false first.`)
 }
 

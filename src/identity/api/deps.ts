@@ -1,5 +1,6 @@
 /** What the handlers of this API are given. */
 import type { AccessBook } from '../access.ts'
+import type { ApplicationCredentials } from '../application-credentials.ts'
 import type { Assignments } from '../assignments.ts'
 import type { Authenticator } from '../authentication.ts'
 import type { Catalog } from '../catalog.ts'
@@ -13,6 +14,7 @@ import type { Users } from '../users.ts'
 
 export type Deps = {
   readonly access: AccessBook
+  readonly applicationCredentials: ApplicationCredentials
   readonly assignments: Assignments
   readonly authenticator: Authenticator
   readonly catalog: Catalog
