@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { Passwords } from './passwords.ts'
+
+const passwords = new Passwords({ rounds: 8, maxBytes: 16 })
+
+describe('passwords', () => {
+  it('are kept as salted PHC strings that only they themselves match', async () => {
+    const [one, two] = await Promise.all([passwords.hash('sécret'), passwords.hash('sécret')])
+    expect(one).toMatch(/^\$scrypt\$ln=8,r=8,p=1\$[\w+/]{22}\$[\w+/]{43}$/)
+    expect(one).not.toBe(two)
+    expect(await passwords.verify('sécret', one)).toBe(true)
+    expect(await passwords.verify('secret', one)).toBe(false)
+  })
+  it('of another cost still match', async () => {
+    const stored = await new Passwords({ rounds: 9, maxBytes: 16 }).hash('x')
+    expect(await passwords.verify('x', stored)).toBe(true)
+  })
+  it('of nobody never match, and what is stored otherwise is nobody', async () => {
+    expect(await passwords.verify('x', null)).toBe(false)
+    expect(await passwords.verify('x', 'x')).toBe(false)
+  })
+  it('are capped in bytes, not letters', async () => {
+    await expect(passwords.hash('ü'.repeat(9))).rejects.toMatchObject({ kind: 'invalid' })
+    await expect(passwords.verify('', null)).rejects.toMatchObject({ kind: 'invalid' })
+    expect(await passwords.hash('ü'.repeat(8))).toContain('$scrypt$')
+  })
+  it('wait in a bounded line', async () => {
+    const outcomes = await Promise.allSettled(Array.from({ length: 300 }, () => passwords.hash('x')))
+    const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
+    expect(refused).toHaveLength(300 - 258)
+    expect(await passwords.hash('x')).toContain('$scrypt$')
+  })
+})
