@@ -73,16 +73,16 @@ export class InstanceFiles {
       await file.truncate(disk.sizeGib * gib)
       if (disk.name === 'swap') await file.write(swapHeader(disk.sizeGib * gib), 0, 4096, 0)
       await access?.give(path, 0o600)
-      return { spec: disk, path, format: 'raw', backing: null, readonly: disk.kind === 'cdrom' }
+      return { spec: disk, path, format: 'raw', backing: null, readonly: disk.kind === 'cdrom', shared: false }
     }
     const base = { path: source.file, format: source.format }
     await reachable(access, base.path)
-    if (disk.kind === 'cdrom') return { spec: disk, path: base.path, format: base.format, backing: null, readonly: true }
+    if (disk.kind === 'cdrom') return { spec: disk, path: base.path, format: base.format, backing: null, readonly: true, shared: true }
     const sizeBytes = Math.max(disk.sizeGib * gib, await virtualSize(base.path, base.format))
     await this.#tool.createOverlay({ path, backing: base, sizeBytes }, { signal })
     if (access) await access.give(path, 0o600)
     else await chmod(path, 0o600)
-    return { spec: disk, path, format: 'qcow2', backing: base, readonly: false }
+    return { spec: disk, path, format: 'qcow2', backing: base, readonly: false, shared: false }
   }
 
   async #makeDrive(spec: GuestSpec, dir: string, access: Access | null, signal: AbortSignal): Promise<DiskFile> {
@@ -97,6 +97,7 @@ export class InstanceFiles {
       format: 'raw',
       backing: null,
       readonly: true,
+      shared: false,
     }
   }
 

@@ -18,6 +18,8 @@ export type DiskFile = {
   readonly format: 'raw' | 'qcow2'
   readonly backing: { readonly path: string; readonly format: 'raw' | 'qcow2' } | null
   readonly readonly: boolean
+  /** Other guests use the same file. */
+  readonly shared: boolean
 }
 
 export type DomainSettings = {
@@ -170,7 +172,7 @@ function diskXml(disk: DiskFile, { cacheMode, discard, keepBaseOwner }: DomainSe
     'disk',
     { type: 'file', device: spec.kind },
     el('driver', { name: 'qemu', type: disk.format, cache: cacheMode, discard: disk.readonly ? 'ignore' : discard }),
-    el('source', { file: disk.path }),
+    el('source', { file: disk.path }, disk.shared && keepBaseOwner && el('seclabel', { model: 'dac', relabel: 'no' })),
     // Said in full, so that nobody probes what a guest can write.
     backing
       ? el(

@@ -12,16 +12,7 @@ import { join } from 'node:path'
 import type { Clock, Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Log } from '../../../base/log.ts'
-import {
-  type Connection,
-  type Domain,
-  type DomainEvent,
-  DomainEventType,
-  DomainState,
-  ListDomainsFlags,
-  UndefineFlags,
-  XmlFlags,
-} from '../../../node-libvirt/index.ts'
+import { type Connection, type Domain, type DomainEvent, DomainState } from '../../../node-libvirt/index.ts'
 import type { LibvirtConfig } from '../config.ts'
 import {
   type ComputeDriver,
@@ -34,13 +25,14 @@ import {
   PowerState,
 } from '../driver.ts'
 import { checkedUuid } from '../text.ts'
+import { Announcer } from './announcer.ts'
 import { type DiskTool, InstanceFiles } from './disks.ts'
-import { domainName, domainXml } from './domain-xml.ts'
+import { domainXml } from './domain-xml.ts'
 import { guestError, isLibvirt } from './errors.ts'
-import { changeOf } from './events.ts'
 import { domainSettings, type Host, type HostPlaces, surveyHost } from './host.ts'
-import { readOwner } from './host-facts.ts'
+import { OwnDomains } from './own-domains.ts'
 import { powerOf, softShutdown } from './power.ts'
+import { pullPlug, removeDomain } from './removal.ts'
 import { readResources } from './resources.ts'
 import { capSerialLog, readSerialLog } from './serial-log.ts'
 import { Session } from './session.ts'
@@ -62,9 +54,6 @@ const prefixForm = /^[A-Za-z0-9][A-Za-z0-9_.]{0,30}$/
 /** The room in `sockaddr_un`, without its final zero. */
 const socketPathMax = 107
 const logSweepMs = 60_000
-/** A reset is told more than once. */
-const sameRebootMs = 1_000
-const destroyTries = 4
 const consoleTypes: readonly ConsoleType[] = ['novnc', 'xvpvnc', 'serial']
 
 /** @throws {RangeError} when the prefix or `runDir` cannot be used */
@@ -79,14 +68,9 @@ class LibvirtDriver implements ComputeDriver {
   readonly #deps: LibvirtDriverDeps
   readonly #files: InstanceFiles
   readonly #session: Session
-  readonly #listeners = new Set<(event: GuestEvent) => void>()
-  /** Names of our guests by uuid, as far as they have been looked up. */
-  readonly #own = new Map<string, string>()
+  readonly #own: OwnDomains
+  readonly #announcer: Announcer
   readonly #lanes = new Map<string, Promise<unknown>>()
-  /** Changes that an action of ours brings along and that aren't news. */
-  readonly #muted = new Map<string, readonly GuestEvent['change'][]>()
-  readonly #stops = new Map<string, () => void>()
-  readonly #rebootedAt = new Map<string, number>()
   #surveyed: Promise<Host> | undefined
   #host: Host | undefined
   #sweep: Timer
@@ -108,6 +92,8 @@ class LibvirtDriver implements ComputeDriver {
         this.#survey(connection).catch((error) => deps.log.error({ err: error }, `the host could not be surveyed: ${messageOf(error)}`))
       },
     })
+    this.#own = new OwnDomains(this.#session, deps.cloudPrefix)
+    this.#announcer = new Announcer(deps.clock, deps.log)
     this.#sweep = deps.clock.after(logSweepMs, () => void this.#sweepLogs())
   }
 
@@ -134,15 +120,15 @@ class LibvirtDriver implements ComputeDriver {
 
   list(): Promise<GuestInfo[]> {
     return this.#told(this.#deps.host, async () => {
-      const found = await Promise.all((await this.#ownDomains()).map(({ domain, name }) => this.#infoOf(domain, name)))
+      const found = await Promise.all((await this.#own.all()).map(({ domain, name }) => this.#infoOf(domain, name)))
       return found.filter((each) => each !== null)
     })
   }
 
   info(uuid: string): Promise<GuestInfo | null> {
     return this.#told(uuid, async () => {
-      const domain = await this.#find(uuid)
-      return domain ? this.#infoOf(domain, this.#own.get(uuid) ?? '') : null
+      const found = await this.#own.find(uuid)
+      return found ? this.#infoOf(found.domain, found.name) : null
     })
   }
 
@@ -162,7 +148,7 @@ class LibvirtDriver implements ComputeDriver {
   async #spawn(spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const { uuid } = spec
     const connection = await this.#session.use()
-    const left = await this.#find(uuid)
+    const left = (await this.#own.find(uuid))?.domain
     if (left) {
       const power = await powerOf(left)
       if (power === PowerState.running || power === PowerState.paused) return
@@ -180,7 +166,7 @@ class LibvirtDriver implements ComputeDriver {
       })
       signal.throwIfAborted()
       const domain = await connection.defineXml(domainXml(spec, disks, settings))
-      this.#own.set(uuid, spec.name)
+      this.#own.remember(uuid, spec.name)
       signal.throwIfAborted()
       await domain.start()
       signal.throwIfAborted()
@@ -211,11 +197,11 @@ class LibvirtDriver implements ComputeDriver {
   reboot(uuid: string, type: 'SOFT' | 'HARD', graceMs: number): Promise<void> {
     return this.#onGuest(uuid, async (domain) => {
       const ran = (await powerOf(domain)) === PowerState.running
-      await this.#quietly(uuid, ran ? ['stopped', 'started', 'resumed'] : [], async () => {
+      await this.#announcer.quietly(uuid, ran ? ['stopped', 'started', 'resumed'] : [], async () => {
         await this.#stop(domain, type === 'SOFT' ? graceMs : 0)
         await domain.start()
       })
-      if (ran) this.#emit(uuid, 'rebooted')
+      if (ran) this.#announcer.tell(uuid, 'rebooted')
     })
   }
 
@@ -242,7 +228,7 @@ class LibvirtDriver implements ComputeDriver {
       const power = await powerOf(domain)
       if (power === PowerState.suspended) return
       if (power !== PowerState.running) throw wrongState(uuid, 'not running', 'suspend')
-      await this.#quietly(uuid, ['paused'], () => domain.managedSave())
+      await this.#announcer.quietly(uuid, ['paused'], () => domain.managedSave())
     })
   }
 
@@ -257,16 +243,14 @@ class LibvirtDriver implements ComputeDriver {
 
   consoleOutput(uuid: string, lines: number | null): Promise<string> {
     return this.#told(uuid, async () => {
-      if (!(await this.#find(uuid))) throw notFound(uuid)
+      await this.#existing(uuid)
       return readSerialLog(this.#files.serialLog(uuid), lines)
     })
   }
 
   console(uuid: string, type: ConsoleType): Promise<ConsoleEndpoint> {
     return this.#told(uuid, async () => {
-      const domain = await this.#find(uuid)
-      if (!domain) throw notFound(uuid)
-      const power = await powerOf(domain)
+      const power = await powerOf(await this.#existing(uuid))
       const path = this.#socket(uuid, type === 'serial' ? 'tty' : 'vnc')
       const has = consoleTypes.includes(type) && (power === PowerState.running || power === PowerState.paused) && existsSync(path)
       if (!has) throw new GuestError(uuid, 'wrong-state', `guest ${uuid} has no ${type} console at present`)
@@ -275,14 +259,12 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   onEvent(listener: (event: GuestEvent) => void): () => void {
-    const own = (event: GuestEvent) => listener(event)
-    this.#listeners.add(own)
-    return () => this.#listeners.delete(own)
+    return this.#announcer.listen(listener)
   }
 
   inventory() {
     return this.#told(this.#deps.host, async () => {
-      const guests = (await this.#ownDomains()).map(({ domain }) => domain.uuid)
+      const guests = (await this.#own.all()).map(({ domain }) => domain.uuid)
       const { files } = await this.#files.all()
       const sockets = await readdir(this.#deps.runDir).catch(() => [])
       return { guests, files: [...files, ...sockets.map((name) => join(this.#deps.runDir, name))] }
@@ -338,49 +320,15 @@ class LibvirtDriver implements ComputeDriver {
   #onGuest(uuid: string, work: (domain: Domain) => Promise<void>): Promise<void> {
     return this.#alone(uuid, () =>
       this.#told(uuid, async () => {
-        const domain = await this.#find(uuid)
-        if (!domain) throw notFound(uuid)
-        await work(domain)
+        await work(await this.#existing(uuid))
       }),
     )
   }
 
-  /** Our domain of this uuid, or null. @throws {GuestError} when another cloud or person has it */
-  async #find(uuid: string): Promise<Domain | null> {
-    const connection = await this.#session.use()
-    try {
-      const domain = await connection.lookupByUuid(checkedUuid(uuid))
-      if (await this.#isOwn(domain)) return domain
-      throw new GuestError(uuid, 'failed', `libvirt has a domain ${uuid} that is not of this cloud`)
-    } catch (error) {
-      if (isLibvirt(error, 'NO_DOMAIN')) return null
-      throw error
-    }
-  }
-
-  async #isOwn(domain: Domain): Promise<boolean> {
-    if (this.#own.has(domain.uuid)) return true
-    if (!domain.name.startsWith(domainName(this.#deps.cloudPrefix, ''))) return false
-    const owner = readOwner(await domain.xml(XmlFlags.inactive))
-    if (owner?.cloud !== this.#deps.cloudPrefix) return false
-    this.#own.set(domain.uuid, owner.name)
-    return true
-  }
-
-  async #ownDomains(): Promise<{ domain: Domain; name: string }[]> {
-    const connection = await this.#session.use()
-    const domains = await connection.listDomains(ListDomainsFlags.active | ListDomainsFlags.inactive)
-    const own = await Promise.all(
-      domains.map(async (domain) => {
-        try {
-          return (await this.#isOwn(domain)) ? [{ domain, name: this.#own.get(domain.uuid) ?? '' }] : []
-        } catch (error) {
-          if (isLibvirt(error, 'NO_DOMAIN')) return []
-          throw error
-        }
-      }),
-    )
-    return own.flat()
+  async #existing(uuid: string): Promise<Domain> {
+    const found = await this.#own.find(uuid)
+    if (!found) throw new GuestError(uuid, 'not-found', `there is no guest ${uuid}`)
+    return found.domain
   }
 
   async #infoOf(domain: Domain, name: string): Promise<GuestInfo | null> {
@@ -404,13 +352,8 @@ class LibvirtDriver implements ComputeDriver {
   async #stop(domain: Domain, graceMs: number): Promise<void> {
     const power = await powerOf(domain)
     if (power === PowerState.running && graceMs > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#stops.set(domain.uuid, resolve)
-      try {
-        if (await softShutdown(domain, graceMs, this.#deps.clock, promise)) return
-      } finally {
-        this.#stops.delete(domain.uuid)
-      }
+      const ask = (stopped: Promise<void>) => softShutdown(domain, graceMs, this.#deps.clock, stopped)
+      if (await this.#announcer.watchingStop(domain.uuid, ask)) return
     }
     await pullPlug(domain)
     if (power === PowerState.suspended && (await domain.hasManagedSave())) await domain.managedSaveRemove()
@@ -418,72 +361,34 @@ class LibvirtDriver implements ComputeDriver {
 
   /** Removes what there is of a guest: domain, files and sockets. */
   async #clean(uuid: string): Promise<void> {
-    const domain = await this.#find(uuid)
-    if (domain) await this.#remove(domain)
+    const found = await this.#own.find(uuid)
+    if (found) await this.#remove(found.domain)
     await this.#files.remove(uuid)
     for (const kind of ['vnc', 'tty'] as const) await rm(this.#socket(uuid, kind), { force: true })
-    this.#rebootedAt.delete(uuid)
+    this.#announcer.forget(uuid)
   }
 
   async #remove(domain: Domain): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        await pullPlug(domain)
-        break
-      } catch (error) {
-        // A process that waits for a slow disk ends late.
-        if (tries === destroyTries || !isLibvirt(error, 'SYSTEM_ERROR', 'OPERATION_FAILED', 'OPERATION_TIMEOUT', 'RESOURCE_BUSY'))
-          throw error
-        await this.#deps.clock.sleep(1_000 * tries)
-      }
-    }
-    await undefine(domain)
-    this.#own.delete(domain.uuid)
-  }
-
-  async #quietly(uuid: string, changes: readonly GuestEvent['change'][], work: () => Promise<void>): Promise<void> {
-    this.#muted.set(uuid, changes)
-    try {
-      await work()
-    } finally {
-      this.#muted.delete(uuid)
-    }
+    await removeDomain(domain, this.#deps.clock)
+    this.#own.forget(domain.uuid)
   }
 
   #onEvent(event: DomainEvent): void {
-    const { uuid } = event.domain
-    if (event.kind === 'lifecycle' && event.event === DomainEventType.stopped) this.#stops.get(uuid)?.()
-    const change = changeOf(event)
-    if (!change || this.#muted.get(uuid)?.includes(change)) return
-    if (change === 'rebooted') {
-      const nowMs = this.#deps.clock.now()
-      if (nowMs - (this.#rebootedAt.get(uuid) ?? -Infinity) < sameRebootMs) return
-      this.#rebootedAt.set(uuid, nowMs)
-    }
-    if (this.#own.has(uuid)) {
-      this.#emit(uuid, change)
-      return
-    }
-    if (!event.domain.name.startsWith(domainName(this.#deps.cloudPrefix, ''))) return
-    this.#find(uuid).then(
-      (domain) => domain && this.#emit(uuid, change),
-      (error) => this.#deps.log.warn({ err: error, uuid }, `an event was not understood: ${messageOf(error)}`),
-    )
-  }
-
-  #emit(uuid: string, change: GuestEvent['change']): void {
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener({ uuid, change })
-      } catch (error) {
-        this.#deps.log.error({ err: error, uuid, change }, `a listener failed: ${messageOf(error)}`)
-      }
+    const { uuid, name } = event.domain
+    const change = this.#announcer.news(event)
+    if (change === null) return
+    if (this.#own.known.has(uuid)) this.#announcer.tell(uuid, change)
+    else if (this.#own.mayBeOwn(name)) {
+      this.#own.find(uuid).then(
+        (found) => found && this.#announcer.tell(uuid, change),
+        (error) => this.#deps.log.warn({ err: error, uuid }, `an event was not understood: ${messageOf(error)}`),
+      )
     }
   }
 
   async #sweepLogs(): Promise<void> {
     try {
-      for (const uuid of this.#own.keys()) await capSerialLog(this.#files.serialLog(uuid))
+      for (const uuid of this.#own.known.keys()) await capSerialLog(this.#files.serialLog(uuid))
     } catch (error) {
       this.#deps.log.warn({ err: error }, `serial logs were not kept in bounds: ${messageOf(error)}`)
     }
@@ -491,29 +396,5 @@ class LibvirtDriver implements ComputeDriver {
   }
 }
 
-const notFound = (uuid: string): GuestError => new GuestError(uuid, 'not-found', `there is no guest ${uuid}`)
-
 const wrongState = (uuid: string, is: string, action: string): GuestError =>
   new GuestError(uuid, 'wrong-state', `guest ${uuid} is ${is}: ${action} is not possible`)
-
-async function pullPlug(domain: Domain): Promise<void> {
-  try {
-    await domain.destroy()
-  } catch (error) {
-    if (!isLibvirt(error, 'OPERATION_INVALID', 'NO_DOMAIN')) throw error
-  }
-}
-
-/** With all that may hang on the domain; a driver that has less refuses flags for it. */
-async function undefine(domain: Domain): Promise<void> {
-  const { managedSave, snapshotsMetadata, checkpointsMetadata, nvram } = UndefineFlags
-  const attempts = [managedSave | snapshotsMetadata | checkpointsMetadata | nvram, managedSave | snapshotsMetadata, 0]
-  for (const [i, flags] of attempts.entries()) {
-    try {
-      return await domain.undefine(flags)
-    } catch (error) {
-      if (isLibvirt(error, 'NO_DOMAIN')) return
-      if (i === attempts.length - 1 || !isLibvirt(error, 'INVALID_ARG', 'ARGUMENT_UNSUPPORTED')) throw error
-    }
-  }
-}

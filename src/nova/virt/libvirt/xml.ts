@@ -7,7 +7,7 @@ export type Xml = { readonly xml: string }
 type Value = string | number
 type Child = Xml | Value | null | undefined | false
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what XML 1.0 cannot hold
+/** What XML 1.0 cannot hold. */
 const unfit =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
 const escapes: Record<string, string> = {
