@@ -8,12 +8,15 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { CloudError, conflict, invalid } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { BatchWriter } from './batch-writer.ts'
 import { type Catalog, noImage } from './catalog.ts'
 import { type ImageFiles, readSlice } from './files.ts'
 import type { Image, ImageStatus } from './image.ts'
 import { checkUpload, ImageRefused, InspectionStream } from './inspect/index.ts'
 
 const sliceBytes = 256 * 1024
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 export type FillLimits = {
   imageSizeCap: number
@@ -163,15 +166,22 @@ export class Filling implements AsyncDisposable {
     see: (slice: Uint8Array) => void,
   ): Promise<number> {
     let size = 0
-    for await (const chunk of source) {
-      for (let at = 0; at < chunk.length; at += sliceBytes) {
-        const slice = chunk.subarray(at, at + sliceBytes)
-        size += slice.length
-        this.#requireRoom(image, size)
-        see(slice)
-        await part.appendFile(slice)
-        if (signal.aborted) throw gone(image.id)
+    const writer = new BatchWriter(part)
+    try {
+      for await (const chunk of source) {
+        for (let at = 0; at < chunk.length; at += sliceBytes) {
+          const slice = chunk.subarray(at, at + sliceBytes)
+          size += slice.length
+          this.#requireRoom(image, size)
+          see(slice)
+          await writer.write(slice)
+          if (signal.aborted) throw gone(image.id)
+          if (chunk.length > sliceBytes) await nextTurn()
+        }
       }
+      await writer.end()
+    } finally {
+      await writer.settled()
     }
     return size
   }

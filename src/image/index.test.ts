@@ -1,5 +1,6 @@
 /** The front door as other rooms use it: seeding, bases of guests' disks, and what a restart finds. */
 import { execFile } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -91,6 +92,18 @@ describe('adding', () => {
     await images.add(image(), of(Buffer.alloc(16 * mib, 1)))
     isDone = true
     expect(turns).toBeGreaterThanOrEqual(32)
+  })
+})
+
+describe('bytes', () => {
+  it('arrive as they were sent, in chunks of whatever size', async () => {
+    const sizes = [1, 255 * 1024, mib - 1, mib, mib + 1, 3 * mib + 7, 0, 5]
+    const chunks = sizes.map((size, i) => Buffer.alloc(size, i + 1))
+    const { id, sizeBytes, hashValue } = await images.add(image(), of(...chunks))
+    const stored = readFileSync(disk(id))
+    expect(sizeBytes).toBe(sizes.reduce((sum, size) => sum + size, 0))
+    expect(stored.equals(Buffer.concat(chunks))).toBe(true)
+    expect(hash('sha512', stored)).toBe(hashValue)
   })
 })
 

@@ -10,7 +10,17 @@ import { addTag, deactivateImage, deleteTag, indexLocations, reactivateImage } f
 import { downloadImage, importImage, stageImage, uploadImage } from './api/data.ts'
 import type { ImageDeps } from './api/deps.ts'
 import { createImage, deleteImage, indexImages, showOneImage } from './api/images.ts'
-import { indexNamespaces, indexResourceTypes, indexStores, showImport, showNamespace, showUsage } from './api/info.ts'
+import {
+  indexImageTasks,
+  indexNamespaces,
+  indexResourceTypes,
+  indexStores,
+  indexTasks,
+  showImport,
+  showNamespace,
+  showTask,
+  showUsage,
+} from './api/info.ts'
 import { addMember, deleteMember, indexMembers, showOneMember, updateMember } from './api/members.ts'
 import { updateImage } from './api/patch.ts'
 import { policies } from './api/policy.ts'
@@ -101,6 +111,9 @@ const operations = [
   indexNamespaces,
   showNamespace,
   indexResourceTypes,
+  indexTasks,
+  showTask,
+  indexImageTasks,
 ]
 
 /** Also clears away what an interrupted process left behind. */

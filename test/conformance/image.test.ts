@@ -504,6 +504,8 @@ describe('tags, deactivation, information', () => {
     ['/metadefs/namespaces', 200],
     ['/metadefs/namespaces/x', 404],
     ['/metadefs/resource_types', 200],
+    ['/schemas/metadefs/namespaces', 200],
+    ['/tasks', 403],
     ['/nothing', 404],
   ])('GET %s is %i', async (path, status) => {
     expect((await api.call('GET', path, demo)).status).toBe(status)

@@ -1,7 +1,10 @@
-/** What this image service can do and how much is used, and the catalogue of metadata definitions, in which there are none. */
+/**
+ * What this image service can do and how much is used; and the catalogues that are empty here: metadata definitions, and
+ * tasks, since an import is not kept as one.
+ */
 import { notFound } from '../../base/errors.ts'
 import { operation, principalOf } from '../../base/http/index.ts'
-import type { ImageDeps } from './deps.ts'
+import { type ImageDeps, imageIn, ownerOf } from './deps.ts'
 import { importMethods } from './images.ts'
 
 export const showImport = operation({
@@ -75,4 +78,37 @@ export const indexResourceTypes = operation({
   errors: [403],
   policy: 'get_metadef_namespaces',
   handle: () => ({ resource_types: [] }),
+})
+
+export const indexTasks = operation({
+  method: 'GET',
+  path: '/tasks',
+  status: 200,
+  errors: [403],
+  policy: 'get_tasks',
+  handle: () => ({ tasks: [], first: '/v2/tasks', schema: '/v2/schemas/tasks' }),
+})
+
+export const showTask = operation({
+  method: 'GET',
+  path: '/tasks/{task_id}',
+  status: 200,
+  errors: [403, 404],
+  policy: 'get_task',
+  handle: ({ params }): unknown => {
+    throw notFound(`No task found with ID ${params.task_id?.slice(0, 64)}`)
+  },
+})
+
+export const indexImageTasks = operation({
+  method: 'GET',
+  path: '/images/{image_id}/tasks',
+  status: 200,
+  errors: [403, 404],
+  policy: 'get_image_tasks',
+  target: ownerOf,
+  handle: (request, deps: ImageDeps) => {
+    imageIn(request, deps)
+    return { tasks: [] }
+  },
 })

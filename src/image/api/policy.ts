@@ -29,4 +29,7 @@ export const policies: Policies = {
   modify_member: memberAnywhere,
   delete_member: 'admin|project_member',
   get_metadef_namespaces: 'admin|project_reader',
+  get_tasks: 'admin',
+  get_task: 'admin',
+  get_image_tasks: 'admin|project_reader',
 }

@@ -128,11 +128,32 @@ const listOf = (name: string, item: { name: string; properties: Json }, isPaged:
   ],
 })
 
+const namespace = {
+  name: 'namespace',
+  properties: {
+    namespace: { ...text('The unique namespace text.'), maxLength: 80 },
+    display_name: { ...text('The user friendly name for the namespace.'), maxLength: 80 },
+    description: { ...text('Provides a user friendly description of the namespace.'), maxLength: 500 },
+    visibility: { ...text('Scope of namespace accessibility.'), enum: ['public', 'private'] },
+    protected: { type: 'boolean', description: 'If true, namespace will not be deletable.' },
+    owner: { ...text('Owner of the namespace.'), maxLength: 255 },
+    resource_type_associations: { type: 'array', items: { type: 'object', properties: { name: { type: 'string' } } } },
+    self: { type: 'string' },
+    schema: { type: 'string' },
+  },
+}
+
+const resourceType = { name: 'resource_type_association', properties: { name: text('Resource type name.') } }
+
 const schemas: Record<string, Json> = {
   image,
   images: listOf('images', image, true),
   member,
   members: listOf('members', member, false),
+  'metadefs/namespace': namespace,
+  'metadefs/namespaces': listOf('namespaces', namespace, true),
+  'metadefs/resource_type': resourceType,
+  'metadefs/resource_types': listOf('resource_type_associations', resourceType, false),
 }
 
 export const schemaOperations = Object.entries(schemas).map(([name, schema]) =>
