@@ -102,6 +102,18 @@ function guestsSeeACloud(): void {
     await lab.ip(one.space, 'route replace 169.254.169.254/32 via 10.0.0.2 dev eth0')
   })
 
+  it('cannot use up the connections of the metadata service', async () => {
+    const code = `
+      let connected = 0, closed = 0
+      const tell = () => { console.log(closed); process.exit() }
+      const look = () => connected === 40 && closed >= 8 && tell()
+      for (let i = 0; i < 40; i++)
+        require('net').connect(80, '169.254.169.254', () => { connected++; look() }).on('close', () => { closed++; look() }).on('error', () => {})
+      setTimeout(tell, 3000)`
+    expect(Number(await run(inside(one.space, [process.execPath, '-e', code])))).toBe(8)
+    expect(await lab.get(other.space, 'http://169.254.169.254/')).toBe(`${networkId(2)} 10.0.0.11`)
+  })
+
   it('reach what rules open, and nothing else', async () => {
     await lab.serve(two.space, 22)
     await lab.serve(two.space, 80)

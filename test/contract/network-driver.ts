@@ -12,11 +12,11 @@ export function networkDriverContract(open: () => Promise<NetworkDriver>): void 
   beforeEach(async () => {
     driver = await open()
     await driver.converge(empty)
-  })
+  }, 60_000)
   afterEach(async () => {
     await driver.converge(empty)
     await driver.close()
-  })
+  }, 60_000)
 
   describe('contract', () => {
     it('starts from nothing and leaves nothing', async () => {
@@ -66,6 +66,16 @@ export function networkDriverContract(open: () => Promise<NetworkDriver>): void 
       driver = await open()
       await driver.converge({ networks: [network(2)], routers: [], external: null })
       expect((await driver.inventory()).bridges).toHaveLength(1)
+      expect((await driver.inventory()).namespaces).toHaveLength(1)
+    })
+
+    it('takes the servers of a network away with its last subnet', async () => {
+      await driver.applyNetwork(network(1))
+      expect((await driver.inventory()).namespaces).toHaveLength(1)
+      await driver.applyNetwork({ ...network(1), subnets: [] })
+      expect(await driver.inventory()).toMatchObject({ namespaces: [], legs: [], processes: [], leases: [] })
+      expect((await driver.inventory()).bridges).toHaveLength(1)
+      await driver.applyNetwork(network(1))
       expect((await driver.inventory()).namespaces).toHaveLength(1)
     })
 

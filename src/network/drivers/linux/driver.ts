@@ -71,12 +71,13 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
     }
   }
 
+  async function unserve(networkId: string): Promise<void> {
+    listeners.close(networkId)
+    await removeDnsmasq(networkId, host.stateDir)
+  }
+
   async function serve(network: NetworkPlan): Promise<void> {
-    if (servedSubnets(network).length === 0) {
-      listeners.close(network.id)
-      await removeDnsmasq(network.id, host.stateDir)
-      return
-    }
+    if (servedSubnets(network).length === 0) return
     const space = names.networkSpace(network.id)
     const server = { space, stateDir: host.stateDir, resolvers: host.resolvers, asRoot: host.rootless }
     await Promise.all([ensureDnsmasq(network, server), listeners.ensure(network.id, space)])
@@ -88,6 +89,7 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
     const known = { plan: network, rules: networkRules(names, host.prefix, network), isComplete: false }
     await changeRules(network.id, before, known)
     const devicesStay = before?.isComplete === true && sameDevices(before.plan, network)
+    if (servedSubnets(network).length === 0) await unserve(network.id)
     if (!devicesStay) await ensureNetworkDevices(host, await listLinks(host.space), network)
     await serve(network)
     known.isComplete = true
@@ -177,8 +179,7 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
       uuid('network', id)
       return inTurn(async () => {
         const before = networks.get(id)
-        listeners.close(id)
-        await removeDnsmasq(id, host.stateDir)
+        await unserve(id)
         await ipBatch(host.space, removalLines(host, await listLinks(host.space), id))
         await changeRules(id, before, null)
         if (networks.size > 0 || external !== null) return

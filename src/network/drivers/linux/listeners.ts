@@ -4,6 +4,9 @@ import type { Server, Socket } from 'node:net'
 import type { DriverLog, MetadataListener } from '../driver.ts'
 import { inside, runForServer, spacePath } from './run.ts'
 
+/** A guest that opens connections and never ends them must not use up what the process may open. */
+const connectionsPerGuest = 32
+
 export function makeListeners(childCommand: readonly string[], log: DriverLog) {
   const open = new Map<string, { server: Server; inode: number; sockets: Set<Socket> }>()
   let listener: MetadataListener | null = null
@@ -28,6 +31,8 @@ export function makeListeners(childCommand: readonly string[], log: DriverLog) {
       const sockets = new Set<Socket>()
       server.on('error', (error) => log.error(`metadata listener of network ${networkId}: ${error.message}`))
       server.on('connection', (socket) => {
+        const { remoteAddress } = socket
+        if ([...sockets].filter((one) => one.remoteAddress === remoteAddress).length >= connectionsPerGuest) return socket.destroy()
         sockets.add(socket)
         socket.on('close', () => sockets.delete(socket))
         socket.on('error', () => socket.destroy())

@@ -9,14 +9,19 @@ import { convergeDevice, convergeNamespace, type WantedRoute } from './namespace
 import { ipBatch, spacePath, sysctl } from './run.ts'
 
 /**
- * Whether the devices of two plans of a network are the same, so that only rules and leases need to be looked at.
+ * Whether two plans of a network want the same devices, and the same of its routers, so that only rules and leases need to be looked at.
  */
 export function sameDevices(a: NetworkPlan, b: NetworkPlan): boolean {
   return deviceFacts(a) === deviceFacts(b)
 }
 
 function deviceFacts(network: NetworkPlan): string {
-  return JSON.stringify([network.mtu, ...servedSubnets(network).map((subnet) => [subnet.cidr, subnet.dhcpServerIp, subnet.gatewayIp])])
+  const advertised = network.subnets.filter((subnet) => subnet.ipVersion === 6)
+  return JSON.stringify([
+    network.mtu,
+    servedSubnets(network).map((subnet) => [subnet.cidr, subnet.dhcpServerIp, subnet.gatewayIp]),
+    advertised.map((subnet) => [subnet.cidr, subnet.ipv6RaMode, subnet.dnsNameservers]),
+  ])
 }
 
 /** @throws {CommandFailed} */
@@ -37,6 +42,10 @@ export async function ensureNetworkDevices(host: Host, links: ReadonlyMap<string
     if (links.get(leg)?.master !== bridge || !links.get(leg)?.up)
       lines.push(`link set ${leg} mtu ${network.mtu} addrgenmode none master ${bridge} up`)
     else if (links.get(leg)?.mtu !== network.mtu) lines.push(`link set ${leg} mtu ${network.mtu}`)
+  }
+  if (served.length === 0) {
+    if (links.has(leg)) lines.push(`link del ${leg}`)
+    if (existsSync(spacePath(inner))) lines.push(`netns del ${inner}`)
   }
   for (const { tap } of network.ports) {
     // A guest that outlived its bridge is put back.
