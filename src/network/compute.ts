@@ -65,7 +65,7 @@ export type NetworkInfoEntry = {
   active: boolean
   vnicType: string
   portSecurityEnabled: boolean
-  securityGroupIds: string[]
+  securityGroups: { id: string; name: string }[]
   /** Null until the port was plugged once. */
   bridge: string | null
   network: { id: string; label: string; projectId: string; mtu: number }
@@ -264,6 +264,14 @@ export function networkDataOfMany(store: Store, deviceIds: readonly string[]): M
          WHERE fixed_port_id IN (SELECT value FROM json_each(?))`,
     )
     .all(JSON.stringify(ports.map(({ id }) => id)))
+  const groups = new Map(
+    db
+      .prepare<{ id: string; name: string }>(
+        `SELECT id, name FROM securitygroups WHERE id IN (SELECT b.security_group_id FROM securitygroupportbindings b WHERE b.port_id IN (SELECT value FROM json_each(?)))`,
+      )
+      .all(JSON.stringify(ports.map(({ id }) => id)))
+      .map((group) => [group.id, group]),
+  )
   const bySubnet = new Map(subnets.map((subnet) => [subnet.id, subnet]))
   const entry = (port: (typeof ports)[number]): NetworkInfoEntry => {
     const addresses = JSON.parse(port.fixed_ips) as FixedIp[]
@@ -275,7 +283,7 @@ export function networkDataOfMany(store: Store, deviceIds: readonly string[]): M
       active: port.status === 'ACTIVE',
       vnicType: port.vnic_type,
       portSecurityEnabled: port.port_security_enabled === 1,
-      securityGroupIds: JSON.parse(port.groups),
+      securityGroups: (JSON.parse(port.groups) as string[]).flatMap((id) => groups.get(id) ?? []),
       bridge: port.bridge,
       network: { id: port.network_id, label: port.label, projectId: port.network_project_id, mtu: port.mtu },
       subnets: [...new Set(addresses.map(({ subnet_id }) => subnet_id))].flatMap((id) => {

@@ -49,7 +49,7 @@ function rememberingDriver() {
       await call('unplug')
       plugged.delete(id)
     },
-    inventory: async () => ({ bridges: [], namespaces: [], taps: [], processes: [], tables: [], leases: [] }),
+    inventory: async () => ({ bridges: [], namespaces: [], taps: [], processes: [], tables: [], leases: [], legs: [] }),
     onMetadataConnection: () => {},
     capabilities: async () => ({ ok: true, mode: 'fake', problems: [] }),
     close: async () => {},
