@@ -29,12 +29,33 @@ export function checkMediaType(contentType: string | null): void {
   throw new CloudError('unsupported-media', `Unsupported Content-Type: ${contentType.slice(0, 80)}`)
 }
 
-/** @throws {CloudError} `invalid` for what is no JSON. */
+/** Deeper than any OpenStack document; what walks a body (validation, messages, storing) recurses no further. */
+const deepest = 64
+
+/** @throws {CloudError} `invalid` for what is no JSON or nests too deep. */
 export function parseJson(text: string): unknown {
   if (text === '') return undefined
+  if (nestsTooDeep(text)) throw invalid('Malformed request body')
   try {
     return JSON.parse(text)
   } catch (error) {
     throw invalid('Malformed request body', { cause: error })
   }
+}
+
+function nestsTooDeep(text: string): boolean {
+  if (text.length <= deepest) return false
+  let depth = 0
+  let inText = false
+  for (let at = 0; at < text.length; at++) {
+    const sign = text[at]
+    if (inText) {
+      if (sign === '\\') at++
+      else if (sign === '"') inText = false
+    } else if (sign === '"') inText = true
+    else if (sign === '[' || sign === '{') {
+      if (++depth > deepest) return true
+    } else if (sign === ']' || sign === '}') depth--
+  }
+  return false
 }
