@@ -49,6 +49,7 @@ export const hasKnownPlaceholders = (url: string): boolean =>
 export class Catalog {
   readonly #rows
   readonly #rendered
+  readonly #isPersonal
 
   constructor(state: IdentityState) {
     const { db } = state
@@ -67,11 +68,13 @@ export class Catalog {
         endpoints: endpoints.filter(({ service_id }) => service_id === service.id),
       }))
     })
+    this.#isPersonal = state.remember(() => this.#rows().some(({ endpoints }) => endpoints.some(({ url }) => /_id\)s/.test(url))))
   }
 
-  /** What a token's holder sees. */
+  /** What a token's holder sees; the same for everybody as long as no URL holds an id. */
   entries(values: UrlValues): CatalogEntry[] {
-    return this.#rendered(`${values.origin} ${values.projectId} ${values.userId}`, () =>
+    const key = this.#isPersonal() ? `${values.origin} ${values.projectId} ${values.userId}` : values.origin
+    return this.#rendered(key, () =>
       this.#rows().map(({ endpoints, ...service }) => ({
         ...service,
         endpoints: endpoints.flatMap(({ id, interface: kind, region_id, url }) => {

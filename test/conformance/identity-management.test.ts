@@ -108,6 +108,7 @@ describe('domains', () => {
     expect((await call('PUT', `/projects/${demoProjectId}/users/${boss.id}/roles/${roleIds.member}`)).status).toBe(403)
     expect((await call('POST', '/users', { user: { name: 'x', domain_id: 'default' } })).status).toBe(403)
     expect((await call('PATCH', `/users/${demoUserId}`, { user: { password: 'x' } })).status).toBe(403)
+    expect((await call('PATCH', `/projects/${id}`, { project: { name: 'mine too' } })).status).toBe(403)
     expect((await call('POST', '/roles', { role: { name: 'x' } })).status).toBe(403)
     expect(names((await call('GET', '/users')).body.users)).toEqual(['boss', 'mine'])
     expect(names((await call('GET', '/domains')).body.domains)).toEqual(['managed'])

@@ -101,6 +101,14 @@ describe('issuing tokens', () => {
     expect(answer.status).toBe(400)
     expect(answer.body.error).toMatchObject({ code: 400, title: 'Bad Request' })
   })
+  it('answers a body that nests without end with 400', async () => {
+    const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
+    for (const raw of [deep, `{"auth": ${deep}}`, `{"auth": {"identity": {"methods": ${deep}}}}`])
+      expect((await cloud.call('POST', '/v3/auth/tokens', { raw })).status).toBe(400)
+    expect((await cloud.call('POST', '/v3/users', { token: cloud.admin, raw: `{"user": {"name": "x", "x": ${deep}}}` })).status).toBe(400)
+    const brackets = JSON.stringify({ user: { name: 'brackets', note: `"\\${'[{'.repeat(100)}` } })
+    expect((await cloud.call('POST', '/v3/users', { token: cloud.admin, raw: brackets })).status).toBe(201)
+  })
   it('never fails on a body of any shape', async () => {
     const words = fc.constantFrom(
       'auth',

@@ -107,14 +107,17 @@ const addMember = operation({
   },
 })
 
-const checkMember = operation({
-  ...membership,
-  method: 'GET',
-  policy: 'identity:check_user_in_group',
-  handle: ({ params }, { groups }: Deps) => {
-    if (!groups.has(params.group_id!, params.user_id!)) throw notFound(`User ${params.user_id} was not found in group ${params.group_id}.`)
-  },
-})
+const checkMember = (method: 'GET' | 'HEAD', status: number) =>
+  operation({
+    ...membership,
+    method,
+    status,
+    policy: 'identity:check_user_in_group',
+    handle: ({ params }, { groups }: Deps) => {
+      if (!groups.has(params.group_id!, params.user_id!))
+        throw notFound(`User ${params.user_id} was not found in group ${params.group_id}.`)
+    },
+  })
 
 const removeMember = operation({
   ...membership,
@@ -142,7 +145,8 @@ export const groupOperations = [
   deleteGroup,
   listGroupUsers,
   addMember,
-  checkMember,
+  checkMember('GET', 200),
+  checkMember('HEAD', 204),
   removeMember,
   listUserGroups,
 ]

@@ -48,6 +48,12 @@ const targetOf = ({ params }: Incoming, { projects }: Deps) => {
   return { projectId: params.project_id, domainId: found?.isDomain ? found.id : found?.domainId }
 }
 
+/** As {@link targetOf} for changes: what acts as a domain lies in none, so its own manager cannot change it. */
+const changeTarget = ({ params }: Incoming, { projects }: Deps) => ({
+  projectId: params.project_id,
+  domainId: projects.find(params.project_id!)?.domainId,
+})
+
 const listProjects = operation({
   method: 'GET',
   path: '/projects',
@@ -112,7 +118,7 @@ const updateProject = operation({
   status: 200,
   errors: [400, 403, 404, 409],
   policy: 'identity:update_project',
-  target: targetOf,
+  target: changeTarget,
   body: bodies<(typeof updateBody)['static']['project']>({ '0.0': as(updateBody, ({ project }) => project) }),
   handle: ({ params, body, context }, { projects }: Deps) => {
     const old = projects.get(params.project_id!)
@@ -129,7 +135,7 @@ const deleteProject = operation({
   status: 204,
   errors: [403, 404],
   policy: 'identity:delete_project',
-  target: targetOf,
+  target: changeTarget,
   handle: ({ params }, { projects }: Deps) => projects.delete(params.project_id!),
 })
 
@@ -164,6 +170,7 @@ const setTags = operation({
   status: 200,
   errors: [400, 403, 404],
   policy: 'identity:update_project_tags',
+  target: changeTarget,
   body: bodies<{ tags: string[] }>({ '0.0': as(Type.Object({ tags }, { additionalProperties: false })) }),
   handle: ({ params, body, context }, { projects }: Deps) => showTags(projects.update(params.project_id!, { tags: body.tags }), context),
 })
@@ -174,6 +181,7 @@ const clearTags = operation({
   status: 204,
   errors: [403, 404],
   policy: 'identity:delete_project_tags',
+  target: changeTarget,
   handle: ({ params }, { projects }: Deps) => {
     projects.update(params.project_id!, { tags: [] })
   },
@@ -199,6 +207,7 @@ const addTag = operation({
   status: 201,
   errors: [400, 403, 404],
   policy: 'identity:create_project_tag',
+  target: changeTarget,
   handle: ({ params, context }, { projects }: Deps) => {
     const project = projects.get(params.project_id!)
     const added = params.tag!
@@ -216,6 +225,7 @@ const removeTag = operation({
   status: 204,
   errors: [403, 404],
   policy: 'identity:delete_project_tag',
+  target: changeTarget,
   handle: ({ params }, { projects }: Deps) => {
     const project = projects.get(params.project_id!)
     tagged(project, params.tag!)

@@ -119,7 +119,7 @@ const changePassword = operation({
   method: 'POST',
   path: '/users/{user_id}/password',
   status: 204,
-  errors: [400, 403],
+  errors: [400, 403, 404],
   auth: 'none',
   body: bodies<(typeof passwordBody)['static']['user']>({ '0.0': as(passwordBody, ({ user }) => user) }),
   handle: async ({ params, body, context }, { access, authenticator, users }: Deps) => {

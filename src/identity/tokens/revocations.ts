@@ -29,7 +29,9 @@ export class Revocations {
     this.#state = state
     this.#keepMs = keepMs
     this.#forgetOld()
-    const events = state.db.prepare<Event>('SELECT user_id, project_id, domain_id, audit_id, issued_before FROM revocation_event').all()
+    const events = state.db
+      .prepare<Event>('SELECT user_id, project_id, domain_id, audit_id, issued_before FROM revocation_event ORDER BY id')
+      .all()
     for (const event of events) this.#apply(event, timeOf(event.issued_before))
   }
 
@@ -75,15 +77,25 @@ export class Revocations {
 
   #apply(event: Event, atMs: number): void {
     this.#lastMs = Math.max(this.#lastMs, atMs)
-    if (event.audit_id !== null) this.#audits.set(event.audit_id, atMs)
-    if (event.user_id !== null) this.#before.user.set(event.user_id, atMs)
-    if (event.project_id !== null) this.#before.project.set(event.project_id, atMs)
-    if (event.domain_id !== null) this.#before.domain.set(event.domain_id, atMs)
+    const put = (map: Map<string, number>, id: string | null) => {
+      if (id === null) return
+      map.delete(id) // the newest stand last
+      map.set(id, atMs)
+    }
+    put(this.#audits, event.audit_id)
+    put(this.#before.user, event.user_id)
+    put(this.#before.project, event.project_id)
+    put(this.#before.domain, event.domain_id)
   }
 
   #forgetOld(): void {
     const oldestMs = this.#state.clock.now() - this.#keepMs
     this.#state.db.prepare('DELETE FROM revocation_event WHERE revoked_at < ?').run(timeText(oldestMs))
-    for (const map of [this.#audits, ...Object.values(this.#before)]) for (const [id, atMs] of map) if (atMs < oldestMs) map.delete(id)
+    for (const map of [this.#audits, ...Object.values(this.#before)]) {
+      for (const [id, atMs] of map) {
+        if (atMs >= oldestMs) break
+        map.delete(id)
+      }
+    }
   }
 }

@@ -34,7 +34,7 @@ export class Tokens {
   readonly #access: AccessBook
   readonly #revocations: Revocations
   readonly #config: TokenValues
-  readonly #entries = new LRUCache<string, Entry>({ max: 20_000 })
+  readonly #entries = new LRUCache<string, Entry>({ max: 10_000 })
 
   constructor(deps: { state: IdentityState; keys: KeyRing; access: AccessBook; revocations: Revocations; config: TokenValues }) {
     this.#state = deps.state
