@@ -166,6 +166,7 @@ export class Filling implements AsyncDisposable {
     see: (slice: Uint8Array) => void,
   ): Promise<number> {
     let size = 0
+    let sinceTurn = 0
     const writer = new BatchWriter(part)
     try {
       for await (const chunk of source) {
@@ -176,7 +177,11 @@ export class Filling implements AsyncDisposable {
           see(slice)
           await writer.write(slice)
           if (signal.aborted) throw gone(image.id)
-          if (chunk.length > sliceBytes) await nextTurn()
+          sinceTurn += slice.length
+          if (sinceTurn >= sliceBytes) {
+            sinceTurn = 0
+            await nextTurn()
+          }
         }
       }
       await writer.end()

@@ -105,6 +105,12 @@ describe('bytes', () => {
     expect(stored.equals(Buffer.concat(chunks))).toBe(true)
     expect(hash('sha512', stored)).toBe(hashValue)
   })
+  it('take no room on the disk where they are zero, at the end too', async () => {
+    const { id, hashValue } = await images.add(image(), of(Buffer.alloc(4 * mib), 'middle', Buffer.alloc(4 * mib)))
+    expect(statSync(disk(id)).size).toBe(8 * mib + 6)
+    expect(statSync(disk(id)).blocks * 512).toBeLessThan(2 * mib)
+    expect(hash('sha512', readFileSync(disk(id)))).toBe(hashValue)
+  })
 })
 
 describe('bases', () => {
