@@ -1,13 +1,22 @@
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { systemClock } from '../../src/base/clock.ts'
 import { loadConfig } from '../../src/base/config/index.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { createOverlay } from '../../src/image/index.ts'
 import { connect, startMockDaemon } from '../../src/node-libvirt/index.ts'
-import { type ComputeDriver, fakeConfig, libvirtConfig, makeFakeDriver, makeLibvirtDriver } from '../../src/nova/virt/index.ts'
+import {
+  type ComputeDriver,
+  fakeConfig,
+  type GuestSpec,
+  libvirtConfig,
+  makeFakeDriver,
+  makeLibvirtDriver,
+} from '../../src/nova/virt/index.ts'
 import { libvirtdMissing, removeLibvirtdDir, startPrivateLibvirtd } from '../support/libvirtd.ts'
 import { type DriverWorld, driverContract } from './driver.ts'
 
@@ -78,11 +87,50 @@ async function testDriverWorld(): Promise<DriverWorld> {
   })
 }
 
+/** A boot sector that says `text` on the first serial port, and halts. */
+function speakingSector(text: string): Buffer {
+  const program = [
+    ...[0x31, 0xc0, 0x8e, 0xd8, 0xfc, 0xbe, 0x23, 0x7c], // ds = 0, si = the text behind the program
+    ...[0xac, 0x84, 0xc0, 0x74, 0x12, 0x88, 0xc4], // next character, until zero
+    ...[0xba, 0xfd, 0x03, 0xec, 0xa8, 0x20, 0x74, 0xfb], // wait for the port
+    ...[0x88, 0xe0, 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xe9], // send it
+    ...[0xfa, 0xf4, 0xeb, 0xfd],
+  ]
+  const sector = Buffer.alloc(512)
+  sector.set([...program, ...Buffer.from(text)])
+  sector.set([0x55, 0xaa], 510)
+  return sector
+}
+
+const run = promisify(execFile)
+
 async function qemuWorld(): Promise<DriverWorld> {
   const dir = await mkdtemp(join(tmpdir(), 'mc-lvq-'))
-  const daemon = await startPrivateLibvirtd({ dir })
-  return world(libvirt(dir, daemon.uri), {}, async () => {
+  const netns = `mc-lvq-${process.pid}`
+  await run('ip', ['netns', 'add', netns])
+  await run('ip', ['-n', netns, 'link', 'add', 'br0', 'type', 'bridge'])
+  await run('ip', ['-n', netns, 'link', 'set', 'br0', 'up'])
+  const daemon = await startPrivateLibvirtd({ dir, netns })
+  const file = join(dir, 'base.raw')
+  await writeFile(file, speakingSector('first line\r\nthe sector speaks\r\nlast line\r\n'))
+  const fit = (spec: GuestSpec): GuestSpec => ({
+    ...spec,
+    disks: spec.disks.map((disk) => ({ ...disk, source: { kind: 'image', file, format: 'raw' } })),
+    nics: [
+      {
+        portId: spec.uuid,
+        mac: `fa:16:3e:${spec.uuid.slice(0, 2)}:${spec.uuid.slice(2, 4)}:${spec.uuid.slice(4, 6)}`,
+        tap: `tap${spec.uuid.slice(0, 11)}`,
+        bridge: 'br0',
+        mtu: 1450,
+        model: 'virtio',
+      },
+    ],
+    configDrive: { format: 'iso9660', files: [{ path: 'openstack/latest/meta_data.json', data: Buffer.from('{}') }] },
+  })
+  return world(libvirt(dir, daemon.uri), { fit, says: () => 'the sector speaks' }, async () => {
     await daemon[Symbol.asyncDispose]()
+    await run('ip', ['netns', 'delete', netns])
     await removeLibvirtdDir(dir)
   })
 }

@@ -56,6 +56,9 @@ const socketPathMax = 107
 const logSweepMs = 60_000
 const consoleTypes: readonly ConsoleType[] = ['novnc', 'xvpvnc', 'serial']
 
+/** Each guest begins paused and without an agent, which libvirt tells. */
+const startEchoes: readonly GuestEvent['change'][] = ['resumed', 'agent-disconnected']
+
 /** @throws {RangeError} when the prefix or `runDir` cannot be used */
 export function makeLibvirtDriver(deps: LibvirtDriverDeps): ComputeDriver {
   return new LibvirtDriver(deps)
@@ -168,7 +171,7 @@ class LibvirtDriver implements ComputeDriver {
       const domain = await connection.defineXml(domainXml(spec, disks, settings))
       this.#own.remember(uuid, spec.name)
       signal.throwIfAborted()
-      await domain.start()
+      await this.#announcer.quietly(uuid, startEchoes, () => domain.start())
       signal.throwIfAborted()
     } catch (error) {
       await this.#clean(uuid).catch((trouble) => this.#deps.log.error({ err: trouble, uuid }, 'a failed spawn could not be cleaned up'))
@@ -186,7 +189,7 @@ class LibvirtDriver implements ComputeDriver {
       const power = await powerOf(domain)
       if (power === PowerState.running) return
       if (power === PowerState.paused) throw wrongState(uuid, 'paused', 'power on')
-      await this.#start(domain)
+      await this.#start(domain, power === PowerState.suspended ? [] : startEchoes)
     })
   }
 
@@ -197,7 +200,7 @@ class LibvirtDriver implements ComputeDriver {
   reboot(uuid: string, type: 'SOFT' | 'HARD', graceMs: number): Promise<void> {
     return this.#onGuest(uuid, async (domain) => {
       const ran = (await powerOf(domain)) === PowerState.running
-      await this.#announcer.quietly(uuid, ran ? ['stopped', 'started', 'resumed'] : [], async () => {
+      await this.#announcer.quietly(uuid, ran ? ['stopped', 'started', ...startEchoes] : startEchoes, async () => {
         await this.#stop(domain, type === 'SOFT' ? graceMs : 0)
         await domain.start()
       })
@@ -237,7 +240,7 @@ class LibvirtDriver implements ComputeDriver {
       const power = await powerOf(domain)
       if (power === PowerState.running) return
       if (power !== PowerState.suspended) throw wrongState(uuid, 'not suspended', 'resume')
-      await this.#start(domain)
+      await this.#start(domain, [])
     })
   }
 
@@ -341,11 +344,11 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   /** From off, suspended or crashed. The process of a guest that crashed, or that put itself to sleep, still stands. */
-  async #start(domain: Domain): Promise<void> {
+  async #start(domain: Domain, echoes: readonly GuestEvent['change'][]): Promise<void> {
     const { state } = await domain.state()
     if (state === DomainState.crashed || state === DomainState.pmSuspended) await pullPlug(domain)
     await capSerialLog(this.#files.serialLog(domain.uuid))
-    await domain.start()
+    await this.#announcer.quietly(domain.uuid, echoes, () => domain.start())
   }
 
   /** To off, from any state; saved memory is let go. */

@@ -1,0 +1,86 @@
+import fc from 'fast-check'
+import { XMLValidator } from 'fast-xml-parser'
+import { expect, test } from 'vitest'
+import { blankGuest } from '../../../../test/contract/driver.ts'
+import type { GuestSpec } from '../driver.ts'
+import { type DomainSettings, domainXml } from './domain-xml.ts'
+import { parseXml, readOwner } from './host-facts.ts'
+import { el } from './xml.ts'
+
+const settings: DomainSettings = {
+  cloud: 'mc',
+  arch: 'x86_64',
+  domainType: 'qemu',
+  machineType: 'q35',
+  cpu: { mode: 'none', model: null },
+  cacheMode: 'none',
+  discard: 'unmap',
+  pciePorts: 16,
+  rngDevice: '/dev/urandom',
+  tbCacheMib: 32,
+  firmware: null,
+  vncSocket: '/run/x.vnc',
+  serialSocket: '/run/x.tty',
+  serialLog: '/d/console.log',
+  keepBaseOwner: true,
+}
+const root = { path: '/d/root', format: 'qcow2', backing: { path: '/b/1', format: 'raw' }, readonly: false, shared: false } as const
+const xmlOf = (spec: Partial<GuestSpec> = {}, changed: Partial<DomainSettings> = {}) => {
+  const guest = blankGuest(spec)
+  return domainXml(guest, [{ ...root, spec: guest.disks[0]! }], { ...settings, ...changed })
+}
+
+test('whatever people call things, the document is whole and says who owns it', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), fc.string({ maxLength: 40 }), (displayName, flavor) => {
+      const about = { displayName: displayName.replace(/[\ud800-\udfff]/g, ''), projectId: 'p', userId: 'u', flavor, imageId: null }
+      const xml = xmlOf({ name: 'instance-1', about })
+      expect(XMLValidator.validate(xml)).toBe(true)
+      expect(readOwner(xml)).toEqual({ cloud: 'mc', name: 'instance-1' })
+      expect(xml.match(/<disk /g)?.length).toBe(1)
+    }),
+  )
+})
+
+test.each(['\u0000', '\u001b', '\u0085', '\uffff', '\ud800', '\udc00x'])('%j is refused in a value', (text) => {
+  expect(() => el('a', { b: text })).toThrow(TypeError)
+  expect(() => el('a', {}, text)).toThrow(TypeError)
+  expect(() => xmlOf({ kernel: { file: '/k', initrd: null, cmdline: `quiet${text}` } })).toThrow(TypeError)
+})
+
+test('values come back from a parser, but for the blanks around them', () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 1 }), (text) => {
+      const doc = parseXml(el('a', { b: text }).xml) as { a: { '@b': string } }
+      expect(doc.a['@b']).toBe(text.trim())
+    }),
+  )
+})
+
+test('a disk names its format and all that lies under it, so that nobody probes', () => {
+  const xml = xmlOf()
+  expect(xml).toContain('<driver name="qemu" type="qcow2" cache="none" discard="unmap"/>')
+  expect(xml).toContain(
+    '<backingStore type="file"><format type="raw"/><source file="/b/1"><seclabel model="dac" relabel="no"/></source><backingStore/></backingStore>',
+  )
+  expect(xml).toContain('<boot order="1"/>')
+})
+
+test('emulation has its cache bounded, KVM has none', () => {
+  expect(xmlOf()).toContain('<tcg><tb-cache unit="MiB">32</tb-cache></tcg>')
+  expect(xmlOf({}, { domainType: 'kvm', cpu: { mode: 'host-model', model: null } })).not.toContain('tcg')
+  expect(xmlOf({}, { domainType: 'kvm', cpu: { mode: 'host-model', model: null } })).toContain('<cpu mode="host-model" check="partial"/>')
+})
+
+test('a guest without a screen has no VNC', () => {
+  expect(xmlOf({ video: 'none' })).not.toContain('graphics')
+  expect(xmlOf({ video: 'virtio' })).toContain('<listen type="socket" socket="/run/x.vnc"/>')
+})
+
+test('the older machine has no PCIe ports and keeps IDE', () => {
+  const disk = { ...blankGuest().disks[0]!, bus: 'ide' as const }
+  expect(xmlOf({ disks: [disk] })).toContain('bus="sata"')
+  const pc = xmlOf({ disks: [disk] }, { machineType: 'pc' })
+  expect(pc).toContain('bus="ide"')
+  expect(pc).not.toContain('pcie')
+})

@@ -1,0 +1,218 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { blankGuest } from '../../../../test/contract/driver.ts'
+import { type Clock, manualClock, systemClock } from '../../../base/clock.ts'
+import { loadConfig } from '../../../base/config/index.ts'
+import { silentLog } from '../../../base/log.ts'
+import { type MockDaemon, startMockDaemon } from '../../../node-libvirt/index.ts'
+import { libvirtConfig } from '../config.ts'
+import { type ComputeDriver, type GuestEvent, PowerState } from '../driver.ts'
+import { makeLibvirtDriver } from './driver.ts'
+import { probeLibvirt } from './probe.ts'
+
+let dir: string
+let daemon: MockDaemon
+let drivers: ComputeDriver[]
+let overlays: { path: string; backing: { path: string; format: string }; sizeBytes?: number }[]
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'mc-lv-'))
+  daemon = await startMockDaemon({ socket: join(dir, 'sock') })
+  drivers = []
+  overlays = []
+})
+afterEach(async () => {
+  for (const driver of drivers) await driver[Symbol.asyncDispose]()
+  await daemon.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+function open({ cloudPrefix = 'one', clock = systemClock() as Clock } = {}): ComputeDriver {
+  const driver = makeLibvirtDriver({
+    host: 'host-1',
+    uri: daemon.uri,
+    dataDir: dir,
+    instancesDir: join(dir, cloudPrefix),
+    runDir: join(dir, 'r'),
+    clock,
+    log: silentLog(),
+    config: loadConfig([libvirtConfig], {}).get(libvirtConfig),
+    cloudPrefix,
+    diskTool: {
+      createOverlay: async (overlay) => {
+        overlays.push(overlay)
+        await writeFile(overlay.path, '')
+      },
+    },
+  })
+  drivers.push(driver)
+  return driver
+}
+const never = new AbortController().signal
+
+test("another cloud's guests on the same libvirt are not listed, and not touched", async () => {
+  const one = open()
+  const two = open({ cloudPrefix: 'two' })
+  const spec = blankGuest()
+  await one.spawn(spec, never)
+  await two.spawn({ ...blankGuest(), name: spec.name }, never)
+  expect(daemon.domains.size).toBe(2)
+  expect((await two.list()).map((guest) => guest.uuid)).not.toContain(spec.uuid)
+  await expect(two.destroy(spec.uuid)).rejects.toMatchObject({ reason: 'failed' })
+  await expect(two.powerOff(spec.uuid, 0)).rejects.toMatchObject({ reason: 'failed' })
+  await expect(two.spawn({ ...spec, name: 'instance-00ffffff' }, never)).rejects.toMatchObject({ reason: 'failed' })
+  expect((await one.info(spec.uuid))?.power).toBe(PowerState.running)
+})
+
+test('a domain that only bears our prefix is not ours', async () => {
+  const driver = open()
+  await driver.spawn(blankGuest(), never)
+  const stranger = '11111111-1111-4111-8111-111111111111'
+  daemon.state.world.define(`<domain type='qemu'><name>one-instance-x</name><uuid>${stranger}</uuid><memory>1</memory></domain>`)
+  expect((await driver.inventory()).guests).not.toContain(stranger)
+  await expect(driver.destroy(stranger)).rejects.toMatchObject({ reason: 'failed' })
+  expect(daemon.domains.has(stranger)).toBe(true)
+})
+
+test('while libvirtd is away calls fail with host-down, and later they work again', async () => {
+  const driver = open()
+  const spec = blankGuest()
+  await driver.spawn(spec, never)
+  await daemon.stop()
+  await vi.waitFor(() => expect(driver.status().connected).toBe(false))
+  expect(driver.status().problems[0]?.remedy).toContain('libvirtd')
+  await expect(driver.info(spec.uuid)).rejects.toMatchObject({ reason: 'host-down' })
+  await expect(driver.spawn(blankGuest(), never)).rejects.toMatchObject({ reason: 'host-down' })
+  await daemon.listen()
+  await vi.waitFor(() => expect(driver.status().connected).toBe(true), 5_000)
+  expect((await driver.info(spec.uuid))?.power).toBe(PowerState.running)
+})
+
+test('a libvirtd that is not there at the start is tried again', async () => {
+  await daemon.stop()
+  const clock = manualClock()
+  const driver = open({ clock })
+  await expect(driver.list()).rejects.toMatchObject({ reason: 'host-down' })
+  await daemon.listen()
+  await clock.advance('1 s')
+  await vi.waitFor(() => expect(driver.status().connected).toBe(true))
+  expect(await driver.list()).toEqual([])
+})
+
+test('a guest that goes down by itself when asked is not killed', async () => {
+  const driver = open()
+  const spec = blankGuest()
+  await driver.spawn(spec, never)
+  await driver.powerOff(spec.uuid, 60_000)
+  const procedures = daemon.calls.map((call) => call.procedure)
+  expect(procedures).toContain('domainShutdownFlags')
+  expect(procedures.slice(0, procedures.indexOf('domainShutdownFlags') + 3)).not.toContain('domainDestroyFlags')
+})
+
+test('a guest that does not listen is cut off after its grace', async () => {
+  const clock = manualClock()
+  const driver = open({ clock })
+  const spec = blankGuest()
+  await driver.spawn(spec, never)
+  daemon.state.guests.ignoreShutdown = true
+  const off = driver.powerOff(spec.uuid, 30_000)
+  await vi.waitFor(() => expect(daemon.calls.map((call) => call.procedure)).toContain('domainShutdownFlags'))
+  let done = false
+  void off.then(() => {
+    done = true
+  })
+  await vi.waitFor(
+    async () => {
+      expect(done).toBe(false)
+      await clock.advance('1 s')
+      expect(clock.now()).toBeGreaterThan(Date.UTC(2026, 0, 1) + 20_000)
+    },
+    { interval: 5, timeout: 5_000 },
+  )
+  await vi.waitFor(
+    async () => {
+      await clock.advance('1 s')
+      expect(done).toBe(true)
+    },
+    { interval: 5, timeout: 5_000 },
+  )
+  expect((await driver.info(spec.uuid))?.power).toBe(PowerState.shutdown)
+})
+
+test('a guest that cannot be started leaves nothing', async () => {
+  const driver = open()
+  daemon.failNext('domainCreateWithFlags', { message: 'cannot set up guest memory: Cannot allocate memory' })
+  const spec = blankGuest()
+  await expect(driver.spawn(spec, never)).rejects.toMatchObject({ reason: 'no-resources' })
+  expect(await driver.inventory()).toEqual({ guests: [], files: [] })
+  expect(daemon.domains.size).toBe(0)
+})
+
+test('what happens behind our back is told once, in our words', async () => {
+  const driver = open()
+  const heard: GuestEvent['change'][] = []
+  driver.onEvent((event) => heard.push(event.change))
+  const spec = blankGuest()
+  await driver.spawn(spec, never)
+  await driver.reboot(spec.uuid, 'HARD', 0)
+  await driver.suspend(spec.uuid)
+  await driver.resume(spec.uuid)
+  daemon.crash(spec.uuid)
+  await vi.waitFor(() => expect(heard).toContain('crashed'))
+  expect(heard.filter((change, i) => change !== 'resumed' || heard[i - 1] !== 'resumed')).toEqual([
+    'started',
+    'rebooted',
+    'suspended',
+    'resumed',
+    'crashed',
+  ])
+  expect((await driver.info(spec.uuid))?.power).toBe(PowerState.crashed)
+  await driver.powerOn(spec.uuid)
+  expect((await driver.info(spec.uuid))?.power).toBe(PowerState.running)
+})
+
+test('a driver made anew hears of guests that it has not asked for yet', async () => {
+  const spec = blankGuest()
+  await open().spawn(spec, never)
+  const later = open()
+  const heard: GuestEvent[] = []
+  later.onEvent((event) => heard.push(event))
+  await later.resources()
+  daemon.guestShutdown(spec.uuid)
+  await vi.waitFor(() => expect(heard).toContainEqual({ uuid: spec.uuid, change: 'stopped' }))
+})
+
+test("an image's overlay is never smaller than the image", async () => {
+  const driver = open()
+  const base = join(dir, 'base')
+  await writeFile(base, Buffer.alloc(3 << 20))
+  const disk = blankGuest().disks[0]!
+  const image = { kind: 'image', file: base, format: 'raw' } as const
+  await driver.spawn(blankGuest({ disks: [{ ...disk, sizeGib: 0, source: image }] }), never)
+  await driver.spawn(blankGuest({ disks: [{ ...disk, sizeGib: 2, source: image }] }), never)
+  expect(overlays.map((overlay) => overlay.sizeBytes)).toEqual([3 << 20, 2 * 1024 ** 3])
+  expect(overlays[0]?.backing).toEqual({ path: base, format: 'raw' })
+})
+
+test('a disk whose name would lead elsewhere is refused, without effect', async () => {
+  const driver = open()
+  const disk = blankGuest().disks[0]!
+  await expect(driver.spawn(blankGuest({ disks: [{ ...disk, name: '../../x' }] }), never)).rejects.toMatchObject({ reason: 'failed' })
+  expect(await readdir(join(dir, 'one'))).toEqual([])
+  expect(daemon.domains.size).toBe(0)
+})
+
+test('a prefix or a place for sockets that cannot work is refused at once', () => {
+  expect(() => open({ cloudPrefix: 'a/b' })).toThrow(RangeError)
+})
+
+test('the probe tells a usable libvirt from one that is not', async () => {
+  expect(await probeLibvirt({ uri: daemon.uri })).toMatchObject({ ok: true })
+  expect(daemon.domains.size).toBe(0)
+  daemon.failNext('domainCreateXml', { message: 'no luck' })
+  expect((await probeLibvirt({ uri: daemon.uri })).problems.at(-1)?.what).toContain('no luck')
+  await daemon.stop()
+  expect(await probeLibvirt({ uri: daemon.uri })).toMatchObject({ ok: false })
+})
