@@ -2,6 +2,7 @@
  * Who a user is in a scope: the one question behind every token. The answer holds the roles with those they imply, or is `null`
  * when user, scope or role is gone, disabled or was never there.
  */
+import { type Options, optionsColumn, readOptions } from './options.ts'
 import type { IdentityState } from './state.ts'
 
 export type Scope = { kind: 'none' } | { kind: 'project'; id: string } | { kind: 'domain'; id: string } | { kind: 'system' }
@@ -10,7 +11,7 @@ export const sameScope = (a: Scope, b: Scope): boolean => scopeKey(a) === scopeK
 const scopeKey = (scope: Scope): string => ('id' in scope ? `${scope.kind} ${scope.id}` : scope.kind)
 
 export type Named = { readonly id: string; readonly name: string }
-export type AccessUser = Named & { readonly domain: Named; readonly defaultProjectId: string | null }
+export type AccessUser = Named & { readonly domain: Named; readonly defaultProjectId: string | null; readonly options: Options }
 export type AccessProject = Named & { readonly domain: Named; readonly isDomain: boolean }
 export type AppCredAccess = {
   readonly id: string
@@ -36,6 +37,7 @@ type UserRow = {
   domain_name: string
   domain_enabled: number
   default_project_id: string | null
+  options: string
 }
 type ProjectRow = {
   id: string
@@ -133,13 +135,14 @@ export class AccessBook {
   #user(userId: string): AccessUser | null {
     const row = this.#state.db
       .prepare<UserRow>(
-        `SELECT u.id, l.name, u.enabled, u.domain_id, d.name AS domain_name, d.enabled AS domain_enabled, u.default_project_id
+        `SELECT u.id, l.name, u.enabled, u.domain_id, d.name AS domain_name, d.enabled AS domain_enabled, u.default_project_id,
+         ${optionsColumn('user', 'u.id')} AS options
          FROM user u JOIN local_user l ON l.user_id = u.id JOIN project d ON d.id = u.domain_id WHERE u.id = ?`,
       )
       .get(userId)
     if (row?.enabled !== 1 || row.domain_enabled !== 1) return null
     const domain = { id: row.domain_id, name: row.domain_name }
-    return { id: row.id, name: row.name, domain, defaultProjectId: row.default_project_id }
+    return { id: row.id, name: row.name, domain, defaultProjectId: row.default_project_id, options: readOptions('user', row.options) }
   }
 
   #project(id: string): AccessProject | null {

@@ -9,7 +9,7 @@
 import { type CloudError, forbidden, invalid } from '../base/errors.ts'
 import { type Access, type AccessBook, type Scope, sameScope } from './access.ts'
 import type { TokenValues } from './config.ts'
-import { enoughFactors, optionsColumn, readOptions } from './options.ts'
+import { enoughFactors } from './options.ts'
 import type { Passwords } from './passwords.ts'
 import type { IdentityState } from './state.ts'
 import type { Throttle } from './throttle.ts'
@@ -84,9 +84,6 @@ export function makeAuthenticator({ state, access, tokens, passwords, throttle, 
         'SELECT p.password_hash FROM password p JOIN local_user l ON l.id = p.local_user_id WHERE l.user_id = ? ORDER BY p.id DESC LIMIT 1',
       )
       .get(id)?.password_hash ?? null
-
-  const optionsOf = (id: string) =>
-    readOptions('user', db.prepare<{ options: string }>(`SELECT ${optionsColumn('user', '?')} AS options`).get(id)?.options ?? null)
 
   type AppCred = { id: string; user_id: string; secret_hash: string; expires_at: number | null }
   const appCredOf = (ref: NonNullable<AuthRequest['application_credential']>): AppCred | undefined => {
@@ -213,7 +210,7 @@ export function makeAuthenticator({ state, access, tokens, passwords, throttle, 
       // A proof that took a while may have been overtaken by a revocation.
       if (source && !tokens.validate(source.token)) throw notAuthenticated()
       const passed = [...new Set([...methods, ...(source?.claims.openstack_methods ?? [])])]
-      if (!enoughFactors(optionsOf(user), passed)) throw notAuthenticated()
+      if (!enoughFactors(found.user.options, passed)) throw notAuthenticated()
       return tokens.issue({
         access: found,
         methods: passed,

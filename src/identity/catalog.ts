@@ -23,6 +23,8 @@ export type CatalogEntry = {
   name: string
   endpoints: { id: string; interface: string; region_id: string | null; region: string | null; url: string }[]
 }
+/** As things, and as the JSON text that every token carries. */
+export type RenderedCatalog = { readonly entries: CatalogEntry[]; readonly json: string }
 export type UrlValues = { origin: string; projectId: string | null; userId: string | null }
 
 const placeholder = /[$%]\(([a-z_]{1,32})\)s/g
@@ -53,7 +55,7 @@ export class Catalog {
 
   constructor(state: IdentityState) {
     const { db } = state
-    this.#rendered = state.rememberBy<CatalogEntry[]>(1000)
+    this.#rendered = state.rememberBy<RenderedCatalog>(1000)
     this.#rows = state.remember(() => {
       const services = db.prepare<ServiceRow>('SELECT id, type, enabled, extra FROM service WHERE enabled = 1 ORDER BY type, id').all()
       const endpoints = db
@@ -72,16 +74,17 @@ export class Catalog {
   }
 
   /** What a token's holder sees; the same for everybody as long as no URL holds an id. */
-  entries(values: UrlValues): CatalogEntry[] {
+  render(values: UrlValues): RenderedCatalog {
     const key = this.#isPersonal() ? `${values.origin} ${values.projectId} ${values.userId}` : values.origin
-    return this.#rendered(key, () =>
-      this.#rows().map(({ endpoints, ...service }) => ({
+    return this.#rendered(key, () => {
+      const entries = this.#rows().map(({ endpoints, ...service }) => ({
         ...service,
         endpoints: endpoints.flatMap(({ id, interface: kind, region_id, url }) => {
           const rendered = renderUrl(url, values)
           return rendered === null ? [] : [{ id, interface: kind, region_id, region: region_id, url: rendered }]
         }),
-      })),
-    )
+      }))
+      return { entries, json: JSON.stringify(entries) }
+    })
   }
 }

@@ -58,13 +58,14 @@ const seconds = (time: number): string => isoMicrosZ(timeText(Math.round(time * 
 const wantsCatalog = (search: URLSearchParams): boolean => !search.has('nocatalog')
 
 const catalogFor = ({ access }: ValidToken, context: RequestContext, { catalog }: Deps) =>
-  catalog.entries({ origin: context.origin, projectId: access.project?.id ?? null, userId: access.user.id })
+  catalog.render({ origin: context.origin, projectId: access.project?.id ?? null, userId: access.user.id })
 
-function tokenBody(valid: ValidToken, context: RequestContext, deps: Deps, withCatalog: boolean) {
+/** The catalog is most of a token's text and seldom changes: its JSON is kept, and put in as the last attribute. */
+function tokenReply(valid: ValidToken, context: RequestContext, deps: Deps, withCatalog: boolean): Reply {
   const { claims, access } = valid
   const { scope: held, project, appCred } = access
   const scoped = held.kind !== 'none'
-  return {
+  const body = JSON.stringify({
     token: {
       methods: claims.openstack_methods,
       user: { domain: access.user.domain, id: access.user.id, name: access.user.name, password_expires_at: null },
@@ -75,10 +76,12 @@ function tokenBody(valid: ValidToken, context: RequestContext, deps: Deps, withC
       ...(access.domain ? { domain: access.domain } : {}),
       ...(held.kind === 'system' ? { system: { all: true } } : {}),
       ...(scoped ? { roles: access.roles } : {}),
-      ...(scoped && withCatalog ? { catalog: catalogFor(valid, context, deps) } : {}),
       ...(appCred ? { application_credential: { id: appCred.id, name: appCred.name, restricted: appCred.restricted } } : {}),
     },
-  }
+  })
+  const headers = { 'content-type': 'application/json', 'x-subject-token': valid.token, vary: 'X-Auth-Token' }
+  if (!scoped || !withCatalog) return new Reply({ headers, body })
+  return new Reply({ headers, body: `${body.slice(0, -2)},"catalog":${catalogFor(valid, context, deps).json}}}` })
 }
 
 const issueToken = operation({
@@ -92,10 +95,7 @@ const issueToken = operation({
   }),
   handle: async ({ body, context, search }, deps: Deps) => {
     const valid = await deps.authenticator.issue(body, context.remoteAddress)
-    return new Reply({
-      headers: { 'x-subject-token': valid.token, vary: 'X-Auth-Token' },
-      body: tokenBody(valid, context, deps, wantsCatalog(search)),
-    })
+    return tokenReply(valid, context, deps, wantsCatalog(search))
   },
 })
 
@@ -123,10 +123,7 @@ const validateToken = operation({
     const { roles } = principalOf(context)
     const allowExpired = search.get('allow_expired') === '1' && (roles.includes('service') || roles.includes('admin'))
     const valid = subject(request, deps, 'identity:validate_token', allowExpired)
-    return new Reply({
-      headers: { 'x-subject-token': valid.token, vary: 'X-Auth-Token' },
-      body: tokenBody(valid, context, deps, wantsCatalog(search)),
-    })
+    return tokenReply(valid, context, deps, wantsCatalog(search))
   },
 })
 
@@ -168,7 +165,10 @@ const listCatalog = operation({
     const valid = caller(context, deps)
     if (valid.access.scope.kind === 'none')
       throw forbidden('You are not authorized to perform the requested action: A scoped token is required to see the catalog.')
-    return { catalog: catalogFor(valid, context, deps), links: { next: null, self: `${context.baseUrl}/auth/catalog`, previous: null } }
+    return {
+      catalog: catalogFor(valid, context, deps).entries,
+      links: { next: null, self: `${context.baseUrl}/auth/catalog`, previous: null },
+    }
   },
 })
 
