@@ -61,6 +61,18 @@ CREATE TABLE `assignment` (
 
 CREATE INDEX `ix_actor_id` ON `assignment` (`actor_id`);
 CREATE INDEX `assignment_target_id_idx` ON `assignment` (`target_id`);
+CREATE TABLE `credential` (
+	`id` VARCHAR(64) PRIMARY KEY NOT NULL,
+	`user_id` VARCHAR(64) NOT NULL,
+	`project_id` VARCHAR(64),
+	`type` VARCHAR(255) NOT NULL,
+	`encrypted_blob` text NOT NULL,
+	`key_hash` VARCHAR(64) NOT NULL,
+	`extra` text,
+	FOREIGN KEY (`user_id`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+
+CREATE INDEX `credential_user_id_idx` ON `credential` (`user_id`);
 CREATE TABLE `endpoint` (
 	`id` VARCHAR(64) PRIMARY KEY NOT NULL,
 	`legacy_endpoint_id` VARCHAR(64),

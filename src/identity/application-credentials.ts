@@ -136,7 +136,7 @@ export class ApplicationCredentials {
   }
 }
 
-function checkMayMint({ access }: ValidToken): void {
-  if (access.appCred?.restricted)
-    throw forbidden('Using method application_credential is not allowed for managing additional application credentials.')
+/** @throws {CloudError} `forbidden` for the token of a restricted application credential. */
+export function checkMayMint({ access }: ValidToken): void {
+  if (access.appCred?.restricted) throw forbidden('Using method application_credential is not allowed for managing credentials.')
 }

@@ -9,6 +9,7 @@ import { type Authenticate, identityDialect, type Service } from '../base/http/i
 import { AccessBook } from './access.ts'
 import { applicationCredentialOperations } from './api/application-credentials.ts'
 import { authOperations } from './api/auth.ts'
+import { credentialOperations } from './api/credentials.ts'
 import type { Deps } from './api/deps.ts'
 import { domainOperations } from './api/domains.ts'
 import { allGrantOperations } from './api/grants.ts'
@@ -26,6 +27,7 @@ import { makeAuthenticator } from './authentication.ts'
 import { type Bootstrapped, type BootstrapSeed, bootstrap, ensureRoot } from './bootstrap.ts'
 import { Catalog } from './catalog.ts'
 import { identityConfig, tokenConfig } from './config.ts'
+import { Credentials } from './credentials.ts'
 import { Groups } from './groups.ts'
 import { Passwords } from './passwords.ts'
 import { Projects } from './projects.ts'
@@ -64,9 +66,10 @@ export function makeIdentity({ db, clock, config, dataDir }: Ground): Identity {
   const tokenValues = config.get(tokenConfig)
   const state = new IdentityState(db, clock)
   ensureRoot(state)
+  const secretsDir = join(dataDir, 'identity-keys')
   const longestTokenLifeMs = (tokenValues.expiration + tokenValues.allowExpiredWindow) * 1000
   const keys = new KeyRing({
-    dir: join(dataDir, 'identity-keys'),
+    dir: secretsDir,
     clock,
     rotateMs: tokenValues.keyRotation * 1000,
     keepMs: longestTokenLifeMs,
@@ -100,6 +103,7 @@ export function makeIdentity({ db, clock, config, dataDir }: Ground): Identity {
         ...roleAssignmentOperations,
         ...serviceOperations,
         ...applicationCredentialOperations,
+        ...credentialOperations,
       ],
       deps: {
         access,
@@ -107,6 +111,7 @@ export function makeIdentity({ db, clock, config, dataDir }: Ground): Identity {
         assignments,
         authenticator,
         catalog: new Catalog(state),
+        credentials: new Credentials({ state, users, projects, dir: secretsDir }),
         groups,
         projects,
         revocations,

@@ -296,3 +296,22 @@ export const applicationCredentialRoles = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.application_credential_id, table.role_id] })],
 )
+
+export const credentials = sqliteTable(
+  'credential',
+  {
+    /** SHA-256 of the access key for type ec2, else a uuid. */
+    id: id('id').primaryKey(),
+    user_id: id('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    project_id: id('project_id'),
+    type: varchar('type', { length: 255 }).notNull(),
+    /** AES-256-GCM: nonce, tag and ciphertext in base64. */
+    encrypted_blob: text('encrypted_blob').notNull(),
+    /** Which key encrypted it. */
+    key_hash: varchar('key_hash', { length: 64 }).notNull(),
+    extra: text('extra'),
+  },
+  (table) => [index('credential_user_id_idx').on(table.user_id)],
+)

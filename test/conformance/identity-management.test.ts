@@ -257,6 +257,31 @@ describe('the catalog', () => {
   })
 })
 
+describe('credentials', () => {
+  it('are their user’s and the administrators’, and lie encrypted', async () => {
+    const demo = await cloud.login('demo', projectScope('demo'))
+    const call = (method: string, path: string, body?: unknown) => cloud.call(method, `/v3${path}`, { token: demo, body })
+    const blob = JSON.stringify({ access: 'AKEY', secret: 'S-secret' })
+    const made = await call('POST', '/credentials', { credential: { type: 'ec2', blob, project_id: cloud.seeded.demoProjectId } })
+    expect(made.status).toBe(201)
+    const { id } = made.body.credential
+    expect(made.body.credential).toMatchObject({ blob, user_id: cloud.seeded.demoUserId })
+    expect(JSON.stringify(cloud.ground.db.prepare('SELECT * FROM credential').all())).not.toContain('S-secret')
+    expect((await call('POST', '/credentials', { credential: { type: 'ec2', blob, project_id: cloud.seeded.demoProjectId } })).status).toBe(
+      409,
+    )
+    expect((await call('POST', '/credentials', { credential: { type: 'x', blob, user_id: cloud.seeded.adminUserId } })).status).toBe(403)
+    expect((await call('POST', '/credentials', { credential: { type: 'ec2', blob: '{}' } })).status).toBe(400)
+    const admins = (await admin('POST', '/credentials', { credential: { type: 'cert', blob: 'x' } })).body.credential
+    expect((await call('GET', '/credentials')).body.credentials.map((credential: { id: string }) => credential.id)).toEqual([id])
+    expect((await admin('GET', '/credentials?type=cert')).body.credentials).toHaveLength(1)
+    expect((await call('GET', `/credentials/${admins.id}`)).status).toBe(403)
+    expect((await call('PATCH', `/credentials/${id}`, { credential: { type: 'other', blob: 'y' } })).body.credential.blob).toBe('y')
+    expect((await call('DELETE', `/credentials/${id}`)).status).toBe(204)
+    expect((await admin('GET', `/credentials/${id}`)).status).toBe(404)
+  })
+})
+
 describe('bootstrap', () => {
   it('repeats without changing anything, and leaves passwords alone', async () => {
     const again = await cloud.identity.bootstrap({ password: 'other', demoPassword: 'other', region: 'RegionOne', catalog: [] })

@@ -305,6 +305,8 @@ describe('application credentials', () => {
     expect(issued.body.token.application_credential).toMatchObject({ id: credential.id, restricted: true })
     const token = issued.headers.get('x-subject-token')!
     expect((await create(token, { name: 'more' })).status).toBe(403)
+    const other = { credential: { type: 'x', blob: 'x' } }
+    expect((await cloud.call('POST', '/v3/credentials', { token, body: other })).status).toBe(403)
     expect((await cloud.call('POST', '/v3/auth/tokens', { body: tokenBody(token, 'unscoped') })).status).toBe(403)
     const again = await cloud.call('POST', '/v3/auth/tokens', { body: tokenBody(token) })
     expect((await create(again.headers.get('x-subject-token')!, { name: 'more' })).status).toBe(403)

@@ -57,7 +57,7 @@ function requestOf(body: (typeof createBody)['static']['application_credential']
 }
 
 /** @throws {CloudError} `unauthenticated` when the token has just ended. */
-const callersToken = (context: RequestContext, { tokens }: Deps) => {
+export const callersToken = (context: RequestContext, { tokens }: Deps) => {
   const valid = tokens.validate(principalOf(context).token)
   if (!valid) throw notAuthenticated()
   return valid

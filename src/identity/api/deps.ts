@@ -4,6 +4,7 @@ import type { ApplicationCredentials } from '../application-credentials.ts'
 import type { Assignments } from '../assignments.ts'
 import type { Authenticator } from '../authentication.ts'
 import type { Catalog } from '../catalog.ts'
+import type { Credentials } from '../credentials.ts'
 import type { Groups } from '../groups.ts'
 import type { Projects } from '../projects.ts'
 import type { Roles } from '../roles.ts'
@@ -18,6 +19,7 @@ export type Deps = {
   readonly assignments: Assignments
   readonly authenticator: Authenticator
   readonly catalog: Catalog
+  readonly credentials: Credentials
   readonly groups: Groups
   readonly projects: Projects
   readonly revocations: Revocations

@@ -84,6 +84,9 @@ export const policies: Policies = {
   ),
   ...on(any(sees, self), 'list_application_credentials', 'get_application_credential'),
   ...on(self, 'create_application_credential'),
+  ...on(sees, 'list_credentials'),
+  ...on(any(sees, self), 'get_credential'),
+  ...on(any(rules.admin, self), 'create_credential', 'update_credential', 'delete_credential'),
   ...on(any(rules.admin, self), 'delete_application_credential', 'revoke_token'),
   ...on(any(sees, rules.service, self), 'validate_token', 'check_token'),
 }
