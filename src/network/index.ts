@@ -14,8 +14,6 @@ import {
   findPortByAddress,
   groupsByNameOrId,
   type NetworkInfo,
-  type NetworkInfoEntry,
-  networkDataOfMany,
   ownedDevices,
   type Port,
   type PortIdentity,
@@ -26,13 +24,18 @@ import {
 } from './compute.ts'
 import { networkConfig, networkQuotaConfig } from './config.ts'
 import type { MetadataListener, NetworkDriver } from './drivers/driver.ts'
+import { groupsWithRules, type SecurityGroup } from './group-rules.ts'
+import { type NetworkInfoEntry, networkDataOfMany } from './network-data.ts'
 import { limitsOf, usedOf } from './quotas.ts'
 import { type PluggedPort, Reconciler } from './reconciler.ts'
 import type { Store } from './store.ts'
 
-export type { Attachment, NetworkInfo, NetworkInfoEntry, Port, PortIdentity, ServerPort, Viewer } from './compute.ts'
+export type { Attachment, NetworkInfo, Port, PortIdentity, ServerPort, Viewer } from './compute.ts'
 export { networkConfig, networkQuotaConfig } from './config.ts'
 export type { NetworkDriver } from './drivers/driver.ts'
+export { makeFakeDriver, makeLinuxDriver, makeNetworkDriver, runNetnsListener } from './drivers/index.ts'
+export type { SecurityGroup } from './group-rules.ts'
+export type { NetworkInfoEntry } from './network-data.ts'
 export type { PluggedPort } from './reconciler.ts'
 
 export type NetworkQuota = { limit: number; used: number }
@@ -61,6 +64,8 @@ export type Networks = AsyncDisposable & {
   deletePort(portId: string): void
   /** @throws {CloudError} `invalid` for none, `conflict` for several of a name. */
   securityGroupsByNameOrId(projectId: string, names: readonly string[]): { id: string; name: string }[]
+  /** With their rules, in the order asked; one that is gone is left out. */
+  securityGroups(ids: readonly string[]): SecurityGroup[]
   networkData(deviceId: string): NetworkInfoEntry[]
   networkDataOfMany(deviceIds: readonly string[]): Map<string, NetworkInfoEntry[]>
   quotas(projectId: string): Record<'floating_ips' | 'security_groups' | 'security_group_rules', NetworkQuota>
@@ -130,6 +135,7 @@ export function makeNetworks(ground: Ground & { driver: NetworkDriver; host: str
     detachPort: (portId) => detachPort(store, portId),
     deletePort: (portId) => deleteServerPort(store, portId),
     securityGroupsByNameOrId: (projectId, names) => groupsByNameOrId(store, projectId, names),
+    securityGroups: (ids) => groupsWithRules(store, ids),
     networkData: (deviceId) => networkDataOfMany(store, [deviceId]).get(deviceId) ?? [],
     networkDataOfMany: (deviceIds) => networkDataOfMany(store, deviceIds),
     quotas: (projectId) => {

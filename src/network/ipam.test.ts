@@ -73,7 +73,11 @@ describe('the free addresses of a subnet', () => {
 
 describe('addresses', () => {
   it('are the same as text, number and key', () => {
-    fc.assert(fc.property(fc.ipV4(), (ip) => expect(ipText(ipNumber(ip), 4)).toBe(ip)))
+    fc.assert(
+      fc.property(fc.ipV4(), (ip) => {
+        expect(ipText(ipNumber(ip), 4)).toBe(ip)
+      }),
+    )
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }), (number) => {
         expect(ipNumber(ipText(number, 6))).toBe(number)

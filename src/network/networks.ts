@@ -1,4 +1,5 @@
 /** Networks. `shared` ones and external ones are seen by every project; only admins make them. */
+import { unavailable } from '../base/errors.ts'
 import { networkInUse, networkNotFound } from './errors.ts'
 import { deletePortRow } from './ports.ts'
 import { checkQuota } from './quotas.ts'
@@ -32,7 +33,7 @@ function freeZone(store: Store): number {
       `SELECT zone + 1 AS zone FROM networks n WHERE zone < ${lastZone} AND NOT EXISTS (SELECT 1 FROM networks o WHERE o.zone = n.zone + 1) ORDER BY zone LIMIT 1`,
     )
     .get()
-  if (!gap) throw networkInUse('all')
+  if (!gap) throw unavailable(`The host cannot tell more than ${lastZone} networks apart.`, { type: 'NoNetworkAvailable' })
   return gap.zone
 }
 

@@ -105,24 +105,31 @@ function rulesOf(store: Store, ports: readonly BoundPort[]): Map<string, RulePla
   return new Map([...sets].map(([key, groups]) => [key, groups.flatMap((group) => byGroup.get(group) ?? []).map(plan)]))
 }
 
-/** Addresses of the members of groups, by group and ethertype. */
+/** Addresses of the members of groups, and those that members may borrow, by group and ethertype. */
 function membersOf(store: Store, groups: readonly string[]): Map<string, string[]> {
   const found = new Map<string, string[]>()
   if (groups.length === 0) return found
-  const rows = store.db
-    .prepare<{ id: string; ip: string }>(
-      `SELECT b.security_group_id AS id, a.ip_address AS ip FROM securitygroupportbindings b JOIN ipallocations a ON a.port_id = b.port_id
-         WHERE b.security_group_id IN (SELECT value FROM json_each(?))
-       UNION SELECT b.security_group_id, json_extract(pair.value, '$.ip_address') FROM securitygroupportbindings b
-         JOIN ports p ON p.id = b.port_id AND p.allowed_address_pairs <> '[]', json_each(p.allowed_address_pairs) pair
-         WHERE b.security_group_id IN (SELECT value FROM json_each(?))`,
+  const wanted = JSON.stringify(groups)
+  const own = store.db
+    .prepare<{ id: string; width: number; ips: string }>(
+      `SELECT b.security_group_id AS id, length(a.ip_key) AS width, json_group_array(a.ip_address) AS ips
+         FROM securitygroupportbindings b JOIN ipallocations a ON a.port_id = b.port_id
+         WHERE b.security_group_id IN (SELECT value FROM json_each(?)) GROUP BY b.security_group_id, width`,
     )
-    .all(JSON.stringify(groups), JSON.stringify(groups))
-  for (const { id, ip } of rows) {
+    .all(wanted)
+  for (const { id, width, ips } of own) found.set(`${id} ${width === 8 ? 'IPv4' : 'IPv6'}`, JSON.parse(ips))
+  const borrowed = store.db
+    .prepare<{ id: string; ip: string }>(
+      `SELECT DISTINCT b.security_group_id AS id, json_extract(pair.value, '$.ip_address') AS ip FROM ports p
+         JOIN securitygroupportbindings b ON b.port_id = p.id, json_each(p.allowed_address_pairs) pair
+         WHERE p.allowed_address_pairs <> '[]' AND b.security_group_id IN (SELECT value FROM json_each(?))`,
+    )
+    .all(wanted)
+  for (const { id, ip } of borrowed) {
     const key = `${id} ${ipVersionOf(ip.split('/')[0] ?? '') === 4 ? 'IPv4' : 'IPv6'}`
-    const list = found.get(key)
-    if (list) list.push(ip)
-    else found.set(key, [ip])
+    const list = found.get(key) ?? []
+    if (!list.includes(ip)) list.push(ip)
+    found.set(key, list)
   }
   return found
 }

@@ -20,7 +20,7 @@ import {
 import { assignFixedIps, type FixedIpRequest, releaseFixedIps, replaceFixedIps } from './fixed-ips.ts'
 import { checkQuota } from './quotas.ts'
 import { ensureDefaultGroup } from './security-groups.ts'
-import { bit, change, drop, insert, newStandard, type PortRow, rowOf, type Store } from './store.ts'
+import { bit, change, drop, insert, newStandard, type PortRow, revise, rowOf, type Store } from './store.ts'
 
 export type AddressPair = { mac_address?: string; ip_address: string }
 export type DhcpOption = { opt_name: string; opt_value: string; ip_version: number }
@@ -144,8 +144,8 @@ export function updatePort(store: Store, id: string, changes: PortChanges): void
       host_id: changes.host_id,
       vnic_type: changes.vnic_type,
       profile: changes.profile && JSON.stringify(changes.profile),
-      ...(changes.fixed_ips || groups ? { network_id: port.network_id } : {}),
     })
+    if (changes.fixed_ips || groups) revise(store, 'ports', id)
     touchGroups(store, id)
     if (changes.fixed_ips) replaceFixedIps(store, current, changes.fixed_ips)
     if (groups) setGroups(store, id, groups)
@@ -171,6 +171,10 @@ export function deletePortRow(store: Store, id: string): void {
     const port = rowOf(store, 'ports', id)
     if (!port) return
     touchGroups(store, id)
+    const ways = store.db.prepare<{ id: string }>(
+      'SELECT DISTINCT router_id AS id FROM floatingips WHERE fixed_port_id = ? AND router_id IS NOT NULL',
+    )
+    for (const router of ways.all(id)) store.touchRouter(router.id)
     store.db
       .prepare(
         "UPDATE floatingips SET fixed_port_id = NULL, fixed_ip_address = NULL, router_id = NULL, status = 'DOWN' WHERE fixed_port_id = ?",

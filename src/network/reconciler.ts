@@ -5,7 +5,7 @@
  * All calls to the driver go through one lane, in order, so that what we believe to be on the host is what is there.
  */
 import type { Clock, Timer } from '../base/clock.ts'
-import { conflict, unavailable } from '../base/errors.ts'
+import { CloudError, conflict, unavailable } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { NetworkDriver } from './drivers/driver.ts'
 import { portNotFound } from './errors.ts'
@@ -62,14 +62,18 @@ export class Reconciler implements AsyncDisposable {
   /** Compares the whole host with the database. @throws when the host refuses; tried again later by itself. */
   converge(): Promise<void> {
     return this.#run(async () => {
-      this.#arm(retryDelayMs)
       const { store, driver } = this.#deps
       const kept = [...this.#networks].filter((id) => rowOf(store, 'networks', id) !== undefined)
       const { networks, routers } = withRouters(store, [...new Set([...networksInUse(store), ...kept])])
       const plans = [...networkPlans(store, networks, this.#deps.dnsDomain).values()]
       const ways = routerPlans(store, routers)
       this.#dirty = nothing()
-      await driver.converge({ networks: plans, routers: ways, external: externalPlan(store) })
+      try {
+        await driver.converge({ networks: plans, routers: ways, external: externalPlan(store) })
+      } catch (error) {
+        this.#arm(retryDelayMs)
+        throw error
+      }
       refill(
         this.#networks,
         plans.map(({ id }) => id),
@@ -83,9 +87,10 @@ export class Reconciler implements AsyncDisposable {
   }
 
   touchNetwork(id: string): void {
-    if (!this.#networks.has(id)) return
-    this.#dirty.networks.add(id)
-    this.#nudge()
+    if (this.#networks.has(id)) {
+      this.#dirty.networks.add(id)
+      this.#nudge()
+    } else if (this.#started && rowOf(this.#deps.store, 'networks', id)?.external) this.#arm(shortestDelayMs)
   }
 
   touchGroup(id: string): void {
@@ -173,7 +178,8 @@ export class Reconciler implements AsyncDisposable {
   }
 
   #explain(error: unknown, message: string): never {
-    if (error instanceof Error && error.name === 'CloudError') throw error
+    if (error instanceof CloudError) throw error
+    this.#arm(retryDelayMs)
     throw unavailable(message, { type: 'PortBindingFailed', cause: error })
   }
 

@@ -16,7 +16,7 @@ import {
   ruleNotFound,
 } from './errors.ts'
 import { checkQuota } from './quotas.ts'
-import { bit, change, drop, type GroupRow, insert, newStandard, type RuleRow, rowOf, type Store } from './store.ts'
+import { bit, change, drop, type GroupRow, insert, newStandard, type RuleRow, revise, rowOf, type Store } from './store.ts'
 
 /** Names of protocols, and the numbers they stand for; `null` number: any. */
 export const protocols: Readonly<Record<string, number>> = {
@@ -166,7 +166,7 @@ export function createRule(store: Store, rule: NewRule): RuleRow {
     checkQuota(store, rule.project_id, 'security_group_rule')
     const row = writeRule(store, complete)
     store.touchGroup(row.security_group_id)
-    change(store, 'securitygroups', row.security_group_id, { project_id: row.project_id })
+    revise(store, 'securitygroups', row.security_group_id)
     return row
   })
 }
@@ -177,7 +177,7 @@ export function deleteRule(store: Store, id: string): void {
     const rule = rowOf(store, 'securitygrouprules', id)
     if (!rule) throw ruleNotFound(id)
     drop(store, 'securitygrouprules', id)
-    change(store, 'securitygroups', rule.security_group_id, { project_id: rule.project_id })
+    revise(store, 'securitygroups', rule.security_group_id)
     store.touchGroup(rule.security_group_id)
   })
 }

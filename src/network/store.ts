@@ -161,6 +161,11 @@ export function change<T extends Table>(store: Store, table: T, id: string, chan
     .run(...entries.map(([, value]) => value), store.clock.text(), id)
 }
 
+/** Counts a revision of a thing whose parts changed. */
+export const revise = (store: Store, table: Table, id: string): void => {
+  store.db.prepare(`UPDATE ${table} SET revision_number = revision_number + 1, updated_at = ? WHERE id = ?`).run(store.clock.text(), id)
+}
+
 export const drop = (store: Store, table: Table, id: string): void => {
   store.db.prepare(`DELETE FROM ${table} WHERE id = ?`).run(id)
 }

@@ -11,7 +11,7 @@ import { fixedIpsOf, isAutoAddress, removeFixedIp, subnetsOf, takeAny } from './
 import { type Range, setPools } from './ipam.ts'
 import { createPort, deletePortRow } from './ports.ts'
 import { checkQuota } from './quotas.ts'
-import { bit, change, drop, insert, newStandard, type PortRow, rowOf, type Store, type SubnetRow } from './store.ts'
+import { bit, change, drop, insert, newStandard, type PortRow, revise, rowOf, type Store, type SubnetRow } from './store.ts'
 
 export type Pool = { start: string; end: string }
 export type NewSubnet = {
@@ -105,8 +105,8 @@ export function updateSubnet(store: Store, id: string, changes: SubnetChanges): 
       enable_dhcp: changes.enable_dhcp === undefined ? undefined : bit(changes.enable_dhcp),
       dns_nameservers: changes.dns_nameservers && JSON.stringify(changes.dns_nameservers.map(canonicalIp)),
       host_routes: changes.host_routes && JSON.stringify(changes.host_routes),
-      ...(changes.allocation_pools ? { network_id: subnet.network_id } : {}),
     })
+    if (changes.allocation_pools) revise(store, 'subnets', id)
     if (changes.enable_dhcp === true && !subnet.enable_dhcp) addDhcpAddress(store, subnet)
     if (changes.enable_dhcp === false && subnet.enable_dhcp) dropDhcpAddress(store, subnet)
     store.touchNetwork(subnet.network_id)

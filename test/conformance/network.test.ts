@@ -2,8 +2,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { mount } from '../../src/base/http/index.ts'
-import { makeFakeDriver } from '../../src/network/drivers/index.ts'
-import { makeNetworks, type Networks, networkConfig, networkQuotaConfig } from '../../src/network/index.ts'
+import { makeFakeDriver, makeNetworks, type Networks, networkConfig, networkQuotaConfig } from '../../src/network/index.ts'
 import { type CallOptions, type TestApi, testApi, testPrincipals } from '../support/api.ts'
 import { testGround } from '../support/ground.ts'
 
