@@ -467,6 +467,7 @@ CREATE INDEX `ix_ports_network_id_device_owner` ON `ports` (`network_id`,`device
 CREATE UNIQUE INDEX `uniq_ports0device_id0request_key` ON `ports` (`device_id`,`request_key`);
 CREATE UNIQUE INDEX `uniq_ports0network_id0mac_address` ON `ports` (`network_id`,`mac_address`);
 CREATE UNIQUE INDEX `uniq_ports0mark` ON `ports` (`mark`);
+CREATE INDEX `ix_ports_with_address_pairs` ON `ports` (`id`) WHERE allowed_address_pairs <> '[]';
 CREATE TABLE `routerports` (
 	`router_id` VARCHAR(36) NOT NULL,
 	`port_id` VARCHAR(36) NOT NULL,

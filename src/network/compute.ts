@@ -223,6 +223,16 @@ export function findPortByAddress(store: Store, networkId: string, ip: string): 
   )
 }
 
+/** As {@link findPortByAddress}, over all networks, whose addresses may overlap. */
+export function findPortsByAddress(store: Store, ip: string): PortIdentity[] {
+  if (ipVersionOf(ip) === null) return []
+  return store.db
+    .prepare<PortIdentity>(
+      `SELECT p.id AS portId, p.device_id AS deviceId, p.project_id AS projectId FROM ipallocations a JOIN ports p ON p.id = a.port_id WHERE a.ip_address = ?`,
+    )
+    .all(canonicalIp(ip))
+}
+
 /** Every server that a port names as its device. */
 export const ownedDevices = (store: Store): string[] =>
   store.db

@@ -12,6 +12,7 @@ import {
   detachPort,
   findPort,
   findPortByAddress,
+  findPortsByAddress,
   groupsByNameOrId,
   type NetworkInfo,
   ownedDevices,
@@ -70,6 +71,7 @@ export type Networks = AsyncDisposable & {
   networkDataOfMany(deviceIds: readonly string[]): Map<string, NetworkInfoEntry[]>
   quotas(projectId: string): Record<'floating_ips' | 'security_groups' | 'security_group_rules', NetworkQuota>
   findPortByAddress(networkId: string, ip: string): PortIdentity | null
+  findPortsByAddress(ip: string): PortIdentity[]
   ownedDevices(): string[]
 
   /** @throws {CloudError} `not-found`; `unavailable` when the host refuses. */
@@ -147,6 +149,7 @@ export function makeNetworks(ground: Ground & { driver: NetworkDriver; host: str
       }
     },
     findPortByAddress: (networkId, ip) => findPortByAddress(store, networkId, ip),
+    findPortsByAddress: (ip) => findPortsByAddress(store, ip),
     ownedDevices: () => ownedDevices(store),
     plug: (portId) => reconciler.plug(portId),
     unplug: (portId) => reconciler.unplug(portId),

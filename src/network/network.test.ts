@@ -206,6 +206,32 @@ describe('ports of servers', () => {
     expect(refused({ key: 'y' })).toBe('OverQuota')
   })
 
+  it('comes back after a restart: what was plugged is on the host again, with its router', async () => {
+    const { networks, wanted, ground, usable } = await cloud()
+    const port = networks.createPort(wanted())
+    await networks.plug(port.id)
+    await networks[Symbol.asyncDispose]()
+    const host = rememberingDriver()
+    const again = makeNetworks({ ...ground, driver: host.driver, host: 'host1' })
+    open.push(again)
+    again.bootstrap(seed)
+    await again.start()
+    expect(host.networks.get(usable.id)?.ports.map(({ id }) => id)).toEqual([port.id])
+    expect(host.routers.size).toBe(1)
+    expect(again.portsOf('server-1')[0]?.status).toBe('ACTIVE')
+  })
+
+  it('makes addresses that a member may borrow known to the others', async () => {
+    const { networks, wanted, host, ground } = await cloud()
+    const port = networks.createPort(wanted())
+    const pairs = JSON.stringify([{ mac_address: port.mac, ip_address: '10.20.1.0/24' }])
+    ground.db.prepare('UPDATE ports SET allowed_address_pairs = ? WHERE id = ?').run(pairs, port.id)
+    await networks.plug(port.id)
+    const plan = host.plugged.get(port.id)
+    expect(plan?.allowedAddressPairs).toEqual([{ mac: port.mac, ip: '10.20.1.0/24' }])
+    expect(plan?.rules.find((rule) => rule.remoteIps && rule.ethertype === 'IPv4')?.remoteIps).toEqual(['10.20.0.3', '10.20.1.0/24'])
+  })
+
   it('says unavailable when the host refuses, and mends it at the next comparison', async () => {
     const { networks, wanted, host, ground, usable } = await cloud()
     const port = networks.createPort(wanted())

@@ -121,7 +121,7 @@ function membersOf(store: Store, groups: readonly string[]): Map<string, string[
   const borrowed = store.db
     .prepare<{ id: string; ip: string }>(
       `SELECT DISTINCT b.security_group_id AS id, json_extract(pair.value, '$.ip_address') AS ip FROM ports p
-         JOIN securitygroupportbindings b ON b.port_id = p.id, json_each(p.allowed_address_pairs) pair
+         CROSS JOIN securitygroupportbindings b ON b.port_id = p.id, json_each(p.allowed_address_pairs) pair
          WHERE p.allowed_address_pairs <> '[]' AND b.security_group_id IN (SELECT value FROM json_each(?))`,
     )
     .all(wanted)

@@ -269,6 +269,29 @@ describe('ports', () => {
     expect(await by('fixed_ips=ip_address_substr=168.7')).toBe(2)
     expect((await call('GET', '/ports?fixed_ips=shoe')).status).toBe(400)
   })
+  it('are made and bound by the compute service for others', async () => {
+    const [shared] = (await call('GET', '/networks?name=private')).body.networks
+    const port = {
+      network_id: shared.id,
+      project_id: seed.demoProjectId,
+      device_id: 'server',
+      device_owner: 'compute:nova',
+      'binding:host_id': 'host1',
+    }
+    const made = await call('POST', '/ports', { port }, { token: 'service' })
+    expect([made.status, made.body.port]).toMatchObject([201, { ...port, 'binding:vif_type': 'bridge' }])
+    expect(await error(call('POST', '/ports', { port: { network_id: shared.id, 'binding:host_id': 'host1' } }))).toEqual([
+      403,
+      'PolicyNotAuthorized',
+    ])
+    await networks.plug(made.body.port.id)
+    expect((await call('GET', `/ports?device_id=server`)).body.ports[0].status).toBe('ACTIVE')
+    const freed = { device_id: '', device_owner: '', 'binding:host_id': '' }
+    expect((await call('PUT', `/ports/${made.body.port.id}`, { port: freed }, { token: 'service' })).body.port).toMatchObject({
+      ...freed,
+      status: 'DOWN',
+    })
+  })
   it('run out of addresses with 409', async () => {
     const { network } = await netWithSubnet('192.168.9.0/29', { enable_dhcp: false })
     for (let i = 0; i < 5; i += 1) await make('port', { network_id: network.id })
