@@ -125,7 +125,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const metadata = makeMetadata({ ...ground, model, networks })
     closers.push(() => metadata[Symbol.asyncDispose]())
     const conductor = new Conductor(
-      { ...ground, model, scheduler, placement, networks, configDriveFiles: metadata.configDriveFiles, adminPasswords: new Map() },
+      { ...ground, model, scheduler, placement, networks, images, configDriveFiles: metadata.configDriveFiles, adminPasswords: new Map() },
       { host },
     )
     closers.push(() => conductor[Symbol.asyncDispose]())

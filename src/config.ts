@@ -4,6 +4,7 @@ import { identitySections } from './identity/index.ts'
 import { imageCacheConfig, imageConfig, imageDiskConfig } from './image/index.ts'
 import { networkConfig, networkQuotaConfig } from './network/index.ts'
 import { computeConfig } from './nova/compute/index.ts'
+import { conductorConfig } from './nova/conductor/index.ts'
 import { consoleSections } from './nova/console/index.ts'
 import { metadataSections } from './nova/metadata/index.ts'
 import { apiConfig, novaConfig, quotaConfig } from './nova/model/index.ts'
@@ -60,6 +61,7 @@ export const sections: Section[] = [
   ...identitySections,
   imageConfig,
   imageCacheConfig,
+  conductorConfig,
   networkConfig,
   networkQuotaConfig,
   debugConfig,

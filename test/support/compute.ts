@@ -10,7 +10,7 @@ import { type Images, imageCacheConfig, imageConfig, imageDiskConfig, makeImages
 import { makeFakeDriver as makeFakeNetwork } from '../../src/network/drivers/index.ts'
 import { makeNetworks, networkConfig, networkQuotaConfig } from '../../src/network/index.ts'
 import { ComputeManager, computeConfig } from '../../src/nova/compute/index.ts'
-import { type BuildRequest, type Caller, Conductor, type ConductorDeps } from '../../src/nova/conductor/index.ts'
+import { type BuildRequest, type Caller, Conductor, type ConductorDeps, conductorConfig } from '../../src/nova/conductor/index.ts'
 import { apiConfig, type Instance, makeModel, novaConfig, quotaConfig } from '../../src/nova/model/index.ts'
 import { filterSchedulerConfig, makeScheduler, schedulerConfig } from '../../src/nova/scheduler/index.ts'
 import { type FakeDriver, fakeConfig, makeFakeDriver } from '../../src/nova/virt/index.ts'
@@ -22,6 +22,7 @@ export const computeSections: Section[] = [
   quotaConfig,
   apiConfig,
   computeConfig,
+  conductorConfig,
   schedulerConfig,
   filterSchedulerConfig,
   fakeConfig,
@@ -67,6 +68,7 @@ export async function testCompute({ hosts = 1, flags = {}, clock = systemClock()
     model,
     placement,
     networks,
+    images,
     scheduler: makeScheduler(ground, model, placement),
     configDriveFiles: async () => [],
     adminPasswords: new Map(),

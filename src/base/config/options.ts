@@ -99,6 +99,6 @@ export const section = <const O extends Options>(name: string, options: O): Sect
 export const optionName = (key: string, declared: Pick<Option<unknown>, 'name'>): string =>
   declared.name ?? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-/** `MINICLOUD_SCHEDULER_MAX_ATTEMPTS`; options of `[DEFAULT]` leave the section out. */
+/** `MINICLOUD_SCHEDULER_MAX_ATTEMPTS`; options of `[DEFAULT]` and `[minicloud]` leave the section out: `MINICLOUD_DATA_DIR`. */
 export const environmentName = (sectionName: string, name: string): string =>
-  ['minicloud', ...(sectionName === 'DEFAULT' ? [] : [sectionName]), name].join('_').toUpperCase()
+  ['minicloud', ...(sectionName === 'DEFAULT' || sectionName === 'minicloud' ? [] : [sectionName]), name].join('_').toUpperCase()

@@ -14,6 +14,7 @@ import { type Instance, type NewInstance, novaConfig } from '../model/index.ts'
 import type { ConsoleEndpoint, ConsoleType } from '../virt/index.ts'
 import { buildServer } from './build.ts'
 import { askHost } from './compute-client.ts'
+import { conductorConfig } from './config.ts'
 import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Caller, checkLaunched, checkLock, checkState, hostOf, powerRules } from './guard.ts'
@@ -70,10 +71,12 @@ export class Conductor implements AsyncDisposable {
   async recover(): Promise<void> {
     const { sagas, config, model } = this.#deps
     const { resumeGuestsStateOnHostBoot, syncPowerStateInterval } = config.get(novaConfig)
+    const { managerInterval } = config.get(conductorConfig)
     sagas.resume()
     this.#releaseForgotten()
     for (const { host } of model.hosts.nodes()) await this.reconcile(host, { resumeGuests: resumeGuestsStateOnHostBoot })
     if (syncPowerStateInterval > 0) this.#every(syncPowerStateInterval * 1000, () => this.#reconcileAll())
+    if (managerInterval > 0) this.#every(managerInterval * 1000, () => this.#collectImages())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -176,6 +179,18 @@ export class Conductor implements AsyncDisposable {
     } catch (error) {
       this.#deps.log.warn({ host, err: error }, `host not reconciled: ${messageOf(error)}`)
     }
+  }
+
+  /** Bases of images that no server was made from go, once they have been unused for long enough. */
+  async #collectImages(): Promise<void> {
+    const { model, images, log } = this.#deps
+    const inUse = new Set(
+      model.instances
+        .onHost(null)
+        .flatMap(({ imageId, kernelId, ramdiskId }) => [imageId, kernelId, ramdiskId].filter((id) => id !== null)),
+    )
+    const removed = await images.collectGarbage(inUse)
+    if (removed.length > 0) log.info({ images: removed }, 'removed unused bases of images')
   }
 
   async #reconcileAll(): Promise<void> {

@@ -1,5 +1,6 @@
 /** What the conductor's rooms are given. */
 import type { Ground } from '../../base/ground.ts'
+import type { Images } from '../../image/index.ts'
 import type { Networks } from '../../network/index.ts'
 import type { Placement } from '../../placement/index.ts'
 import type { Instance, Model } from '../model/index.ts'
@@ -13,6 +14,7 @@ export type ConductorDeps = Ground & {
   readonly scheduler: Scheduler
   readonly placement: Placement
   readonly networks: Networks
+  readonly images: Pick<Images, 'collectGarbage'>
   readonly configDriveFiles: ConfigDriveFiles
   /** Passwords of servers being built, by uuid: never written down, so lost when the process ends. */
   readonly adminPasswords: Map<string, string>

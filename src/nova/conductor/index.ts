@@ -1,5 +1,6 @@
 export { type BuildInput, buildServer } from './build.ts'
 export { type BuildRequest, Conductor } from './conductor.ts'
+export { conductorConfig } from './config.ts'
 export { type DeleteInput, deleteServer } from './delete.ts'
 export type { ConductorDeps, ConfigDriveFiles } from './deps.ts'
 export { type Caller, checkLaunched, checkLock, checkState, hostOf } from './guard.ts'

@@ -1,0 +1,71 @@
+/** The Compute API: its services, ready to be mounted. */
+import { novaDialect, type Service } from '../../base/http/index.ts'
+import { availabilityZoneOperations } from './availability-zones.ts'
+import { consoleOperations } from './consoles.ts'
+import type { NovaApi } from './deps.ts'
+import { extensionOperations } from './extensions.ts'
+import { flavorAccessOperations } from './flavor-access.ts'
+import { flavorExtraSpecOperations } from './flavor-extra-specs.ts'
+import { flavorOperations } from './flavors.ts'
+import { goneOperations } from './gone.ts'
+import { hypervisorOperations } from './hypervisors.ts'
+import { imageOperations } from './images.ts'
+import { instanceActionOperations } from './instance-actions.ts'
+import { keypairOperations } from './keypairs.ts'
+import { limitOperations } from './limits.ts'
+import { policies } from './policy.ts'
+import { quotaClassSetOperations } from './quota-class-sets.ts'
+import { quotaSetOperations } from './quota-sets.ts'
+import { serverActionOperations } from './server-actions.ts'
+import { serverInterfaceOperations } from './server-interfaces.ts'
+import { serverIpOperations } from './server-ips.ts'
+import { serverMetadataOperations } from './server-metadata.ts'
+import { serverSecurityGroupOperations } from './server-security-groups.ts'
+import { serverTagOperations } from './server-tags.ts'
+import { serverOperations } from './servers.ts'
+import { serviceOperations } from './services.ts'
+import { rootOperations, versionOperations } from './versions.ts'
+
+export const computeOperations = [
+  ...versionOperations,
+  ...serverOperations,
+  ...serverActionOperations,
+  ...serverMetadataOperations,
+  ...serverIpOperations,
+  ...serverInterfaceOperations,
+  ...serverSecurityGroupOperations,
+  ...serverTagOperations,
+  ...consoleOperations,
+  ...instanceActionOperations,
+  ...flavorOperations,
+  ...flavorExtraSpecOperations,
+  ...flavorAccessOperations,
+  ...keypairOperations,
+  ...limitOperations,
+  ...quotaSetOperations,
+  ...quotaClassSetOperations,
+  ...availabilityZoneOperations,
+  ...hypervisorOperations,
+  ...serviceOperations,
+  ...extensionOperations,
+  ...imageOperations,
+  ...goneOperations,
+]
+
+/** `root` is mounted at `/compute`, `v21` at `/compute/v2.1`. */
+export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v21: Service<NovaApi> } {
+  const root: Service<NovaApi> = { name: 'compute', dialect: novaDialect, operations: rootOperations, deps }
+  const v21: Service<NovaApi> = {
+    name: 'compute',
+    dialect: novaDialect,
+    operations: computeOperations,
+    deps,
+    policies,
+    microversions: { service: 'compute', legacyHeader: 'X-OpenStack-Nova-API-Version', min: '2.1', max: '2.104' },
+    projectInPath: true,
+    jsonOnly: true,
+  }
+  return { root, v21 }
+}
+
+export type { NovaApi } from './deps.ts'

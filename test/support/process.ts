@@ -1,0 +1,146 @@
+/** A real minicloud process, and the real `openstack` client against it. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const pollMs = 50
+const startMs = 120_000
+const clientMs = 120_000
+
+export type ServeOptions = {
+  dataDir?: string
+  driver?: 'fake' | 'libvirt'
+  /** By environment name: `MINICLOUD_DEBUG_CRASH_AT`. */
+  env?: Record<string, string>
+  /** The program and its first arguments; by default this checkout's. */
+  command?: readonly string[]
+}
+
+export type Ready = { url: string; auth_url: string; pid: number; clouds_yaml: string; driver: string }
+
+export class ServeProcess implements AsyncDisposable {
+  readonly dataDir: string
+  readonly ready: Ready
+  readonly #child: ChildProcess
+  readonly #ownsDir: boolean
+  readonly #exited: Promise<number | NodeJS.Signals>
+
+  constructor(parts: { dataDir: string; ready: Ready; child: ChildProcess; ownsDir: boolean; exited: Promise<number | NodeJS.Signals> }) {
+    this.dataDir = parts.dataDir
+    this.ready = parts.ready
+    this.#child = parts.child
+    this.#ownsDir = parts.ownsDir
+    this.#exited = parts.exited
+  }
+
+  /** Resolves with the exit code, or the signal that ended it. */
+  get exited(): Promise<number | NodeJS.Signals> {
+    return this.#exited
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
+    this.#child.kill(signal)
+    return await this.#exited
+  }
+
+  /** What the process has logged. */
+  log(): string {
+    return readFileSync(join(this.dataDir, 'test.log'), 'utf8')
+  }
+
+  /** Runs the `openstack` client; answers its standard output. @throws with its standard error. */
+  async openstack(...args: string[]): Promise<string> {
+    return await openstack(this.ready.clouds_yaml, args)
+  }
+
+  /** The same with JSON output. */
+  // biome-ignore lint/suspicious/noExplicitAny: what a command prints is what the test looks into
+  async json(...args: string[]): Promise<any> {
+    return JSON.parse(await this.openstack(...args, '-f', 'json'))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+    if (this.#ownsDir) rmSync(this.dataDir, { recursive: true, force: true })
+  }
+}
+
+export const hasOpenstack = existsSync('/usr/bin/openstack')
+
+export function openstack(cloudsYaml: string, args: readonly string[], cloud = 'minicloud'): Promise<string> {
+  const env = {
+    PATH: '/usr/bin:/bin',
+    HOME: tmpdir(),
+    LANG: 'C.UTF-8',
+    OS_CLIENT_CONFIG_FILE: cloudsYaml,
+    OS_CLOUD: cloud,
+    PYTHONWARNINGS: 'ignore',
+  }
+  return new Promise((resolve, reject) => {
+    execFile('/usr/bin/openstack', [...args], { env, timeout: clientMs, maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+      if (error) reject(new Error(`openstack ${args.join(' ')}: ${stderr || error.message}`))
+      else resolve(stdout)
+    })
+  })
+}
+
+/** Polls until `condition` answers something else than null. @throws after `deadlineMs`, saying what was waited for. */
+export async function until<T>(what: string, condition: () => Promise<T | null> | T | null, deadlineMs = 60_000): Promise<T> {
+  const deadline = Date.now() + deadlineMs
+  for (;;) {
+    const found = await condition()
+    if (found !== null) return found
+    if (Date.now() > deadline) throw new Error(`waited ${deadlineMs} ms for: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, pollMs))
+  }
+}
+
+/** Starts `minicloud serve` on a free port and waits until it is ready. @throws with its log when it ends before. */
+export async function serve({
+  dataDir,
+  driver = 'fake',
+  env = {},
+  command = [process.execPath, main],
+}: ServeOptions = {}): Promise<ServeProcess> {
+  const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'minicloud-serve-'))
+  const readyFile = join(dir, 'ready.json')
+  rmSync(readyFile, { force: true })
+  const logFile = join(dir, 'test.log')
+  const output = openSync(logFile, 'a', 0o600)
+  const [program = '', ...first] = command
+  const child = spawn(program, [...first, 'serve', '--data-dir', dir, '--port', '0', '--driver', driver, '--ready-file', readyFile], {
+    stdio: ['ignore', output, output],
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+  })
+  let ended: number | NodeJS.Signals | null = null
+  const exited = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('exit', (code, signal) => {
+      ended = signal ?? code ?? 0
+      resolve(ended)
+    })
+  })
+  const ready = await until(
+    'minicloud to be ready',
+    () => {
+      if (ended !== null) throw new Error(`minicloud ended with ${ended}:\n${readFileSync(logFile, 'utf8').slice(-4000)}`)
+      return existsSync(readyFile) ? (JSON.parse(readFileSync(readyFile, 'utf8')) as Ready) : null
+    },
+    startMs,
+  )
+  return new ServeProcess({ dataDir: dir, ready, child, ownsDir: dataDir === undefined, exited })
+}
+
+/** Starts a process that is expected to end by itself, as with `[debug] crash_at`; resolves with how it ended. */
+export async function serveUntilEnd(options: ServeOptions): Promise<number | NodeJS.Signals> {
+  try {
+    const process_ = await serve(options)
+    return await process_.exited
+  } catch (error) {
+    const match = /minicloud ended with (\S+):/.exec(String(error))
+    if (!match) throw error
+    return match[1] === 'SIGKILL' ? 'SIGKILL' : Number(match[1])
+  }
+}
