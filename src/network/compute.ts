@@ -58,6 +58,9 @@ export type ServerPort = {
 
 export type Viewer = { projectId: string | null; isAdmin: boolean }
 
+/** Begins the request key of a user's own port while a server has it: only the compute service can say so, whatever a port's `device_id` pretends. */
+const attached = 'attached:'
+
 function toPort(row: FullPort): Port {
   return {
     id: row.id,
@@ -74,7 +77,7 @@ function toPort(row: FullPort): Port {
     portSecurityEnabled: row.port_security_enabled === 1,
     fixedIps: (JSON.parse(row.fixed_ips) as FixedIp[]).map(({ subnet_id, ip_address }) => ({ subnetId: subnet_id, ip: ip_address })),
     securityGroupIds: JSON.parse(row.groups),
-    key: row.request_key,
+    key: row.request_key?.startsWith(attached) ? null : row.request_key,
   }
 }
 
@@ -118,7 +121,7 @@ function portById(store: Store, id: string): Port {
 
 export function portsOfMany(store: Store, deviceIds: readonly string[]): Map<string, Port[]> {
   const rows = store.db
-    .prepare<FullPort>(`${fullPorts} WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.device_id <> '' ORDER BY p.rowid`)
+    .prepare<FullPort>(`${fullPorts} WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.request_key IS NOT NULL ORDER BY p.rowid`)
     .all(JSON.stringify(deviceIds))
   return Map.groupBy(rows.map(toPort), (port) => port.deviceId)
 }
@@ -169,6 +172,7 @@ export function attachPort(store: Store, id: string, to: Attachment): Port {
     updatePort(store, id, {
       device_id: to.deviceId,
       device_owner: to.deviceOwner,
+      request_key: `${attached}${id}`,
       dns_name: port.dns_name || dnsLabel(to.hostname),
       ...(to.host === null ? {} : { host_id: to.host }),
     })
@@ -217,7 +221,7 @@ export function findPortByAddress(store: Store, networkId: string, ip: string): 
     store.db
       .prepare<PortIdentity>(
         `SELECT p.id AS portId, p.device_id AS deviceId, p.project_id AS projectId FROM ipallocations a JOIN ports p ON p.id = a.port_id
-           WHERE a.network_id = ? AND a.ip_address = ?`,
+           WHERE a.network_id = ? AND a.ip_address = ? AND p.request_key IS NOT NULL`,
       )
       .get(networkId, canonicalIp(ip)) ?? null
   )
@@ -236,7 +240,7 @@ export function findPortsByAddress(store: Store, ip: string): PortIdentity[] {
 /** Every server that a port names as its device. */
 export const ownedDevices = (store: Store): string[] =>
   store.db
-    .prepare<{ id: string }>("SELECT DISTINCT device_id AS id FROM ports WHERE device_owner LIKE 'compute:%' AND device_id <> ''")
+    .prepare<{ id: string }>("SELECT DISTINCT device_id AS id FROM ports WHERE request_key IS NOT NULL AND device_id <> ''")
     .all()
     .map(({ id }) => id)
 

@@ -43,7 +43,7 @@ export function networkDataOfMany(store: Store, deviceIds: readonly string[]): M
   const ports = db
     .prepare<FullPort & { label: string; mtu: number; network_project_id: string }>(
       `SELECT held.*, n.name AS label, n.mtu, n.project_id AS network_project_id FROM (${fullPorts}
-         WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.device_id <> '' ORDER BY p.rowid) held JOIN networks n ON n.id = held.network_id`,
+         WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.request_key IS NOT NULL ORDER BY p.rowid) held JOIN networks n ON n.id = held.network_id`,
     )
     .all(JSON.stringify(deviceIds))
   const networkIds = JSON.stringify([...new Set(ports.map(({ network_id }) => network_id))])

@@ -108,6 +108,8 @@ export type PortChanges = {
   host_id?: string
   vnic_type?: string
   profile?: Record<string, unknown>
+  /** Left out, it is taken away when the device changes: a port is a server's only by the compute service's word. */
+  request_key?: string | null
 }
 
 /** @throws {CloudError} as {@link createPort}; `not-found` for the port. */
@@ -136,6 +138,7 @@ export function updatePort(store: Store, id: string, changes: PortChanges): void
       admin_state_up: changes.admin_state_up === undefined ? undefined : bit(changes.admin_state_up),
       device_id: changes.device_id,
       device_owner: changes.device_owner,
+      request_key: changes.request_key ?? (changes.device_id === undefined || changes.device_id === port.device_id ? undefined : null),
       mac_address: mac,
       port_security_enabled: changes.port_security_enabled === undefined ? undefined : bit(secure),
       allowed_address_pairs: changes.allowed_address_pairs && pairsText(changes.allowed_address_pairs, current.mac_address),

@@ -114,7 +114,7 @@ export const ports = sqliteTable(
     profile: json<Record<string, unknown>>()('profile').notNull(),
     /** The bridge that the port was last plugged into. */
     bridge: varchar('bridge', { length: 16 }),
-    /** The compute service's name for the request that made the port: a step done twice makes one port. */
+    /** The compute service's name for the request that gave the port to its server: a step done twice makes one port. Null: no server of ours has it. */
     request_key: varchar('request_key', { length: 255 }),
     /** How the host's rules tell ports apart, 1 to 65534; only ports bound to a host have one. */
     mark: integer('mark'),

@@ -292,6 +292,25 @@ describe('ports', () => {
       status: 'DOWN',
     })
   })
+  it('are no server’s because a user says so', async () => {
+    const [shared] = networks.usableNetworks(seed.demoProjectId, false)
+    const mine = networks.createPort({
+      networkId: shared?.id ?? '',
+      projectId: seed.demoProjectId,
+      deviceId: 'mine',
+      deviceOwner: 'compute:nova',
+      host: 'host1',
+      hostname: 'mine',
+      securityGroupIds: null,
+      key: 'k',
+    })
+    const ip = mine.fixedIps[0]?.ip ?? ''
+    expect(networks.findPortByAddress(mine.networkId, ip)?.deviceId).toBe('mine')
+    expect((await call('PUT', `/ports/${mine.id}`, { port: { device_id: 'victim' } })).status).toBe(200)
+    await make('port', { network_id: mine.networkId, device_id: 'victim' })
+    expect(networks.findPortByAddress(mine.networkId, ip)).toBeNull()
+    expect([networks.portsOf('victim'), networks.networkData('victim'), networks.ownedDevices()]).toEqual([[], [], []])
+  })
   it('run out of addresses with 409', async () => {
     const { network } = await netWithSubnet('192.168.9.0/29', { enable_dhcp: false })
     for (let i = 0; i < 5; i += 1) await make('port', { network_id: network.id })
