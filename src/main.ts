@@ -1,0 +1,20 @@
+/**
+ * Where the program starts: command line → config → startCloud → wait for a signal. Each command loads what it needs and
+ * no more, and what Node compiles is kept for the next start.
+ */
+import { enableCompileCache } from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { isSea } from 'node:sea'
+
+const { argv, env, execPath } = process
+const [command] = argv.slice(2)
+
+if (command === 'internal-listen') {
+  const { runNetnsListener } = await import('./network/drivers/index.ts')
+  runNetnsListener()
+} else {
+  enableCompileCache(env.NODE_COMPILE_CACHE ?? join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'minicloud', 'compiled'))
+  const { runCommandLine } = await import('./cli/index.ts')
+  process.exitCode = await runCommandLine(argv.slice(2), { env, self: isSea() ? [execPath] : [execPath, import.meta.filename] })
+}
