@@ -24,9 +24,11 @@ export function makeModel(ground: Ground): Model {
 
 export type { InstanceAction, InstanceActionEvent, InstanceActions } from './actions.ts'
 export { apiConfig, novaConfig, quotaConfig } from './config.ts'
+export { Ec2Ids } from './ec2-ids.ts'
 export { NoValidHost, type Rejection } from './errors.ts'
 export { type Flavor, type Flavors, type FlavorViewer, type NewFlavor, resourcesOf, traitsOf } from './flavors.ts'
 export type { ComputeNode, Hosts, Service } from './hosts.ts'
+export { type GuestDevice, type GuestDisk, type GuestKey, GuestRecords, type RootDevices } from './guest-records.ts'
 export {
   type Expected,
   type Fault,
