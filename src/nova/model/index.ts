@@ -1,6 +1,7 @@
 import type { Ground } from '../../base/ground.ts'
 import { InstanceActions } from './actions.ts'
 import { novaConfig, quotaConfig } from './config.ts'
+import { ConsoleTokens } from './console-tokens.ts'
 import { Flavors } from './flavors.ts'
 import { Hosts } from './hosts.ts'
 import { Instances } from './instances.ts'
@@ -8,7 +9,15 @@ import { Keypairs } from './keypairs.ts'
 import { Quotas } from './quotas.ts'
 
 /** The compute service's nouns over one database. */
-export type Model = { instances: Instances; flavors: Flavors; keypairs: Keypairs; quotas: Quotas; actions: InstanceActions; hosts: Hosts }
+export type Model = {
+  instances: Instances
+  flavors: Flavors
+  keypairs: Keypairs
+  quotas: Quotas
+  actions: InstanceActions
+  hosts: Hosts
+  consoleTokens: ConsoleTokens
+}
 
 export function makeModel(ground: Ground): Model {
   const { serviceDownTime, defaultAvailabilityZone } = ground.config.get(novaConfig)
@@ -18,17 +27,19 @@ export function makeModel(ground: Ground): Model {
     keypairs: new Keypairs(ground),
     quotas: new Quotas(ground, ground.config.get(quotaConfig)),
     actions: new InstanceActions(ground),
+    consoleTokens: new ConsoleTokens(ground),
     hosts: new Hosts(ground, { serviceDownMs: serviceDownTime * 1000, defaultZone: defaultAvailabilityZone }),
   }
 }
 
 export type { InstanceAction, InstanceActionEvent, InstanceActions } from './actions.ts'
 export { apiConfig, novaConfig, quotaConfig } from './config.ts'
+export type { ConsoleToken, ConsoleTokens } from './console-tokens.ts'
 export { Ec2Ids } from './ec2-ids.ts'
 export { NoValidHost, type Rejection } from './errors.ts'
 export { type Flavor, type Flavors, type FlavorViewer, type NewFlavor, resourcesOf, traitsOf } from './flavors.ts'
-export type { ComputeNode, Hosts, Service } from './hosts.ts'
 export { type GuestDevice, type GuestDisk, type GuestKey, GuestRecords, type RootDevices } from './guest-records.ts'
+export { type ComputeNode, type Hosts, internalZone, type Service } from './hosts.ts'
 export {
   type Expected,
   type Fault,
@@ -44,4 +55,5 @@ export {
 export type { Keypair, Keypairs } from './keypairs.ts'
 export type { InstancePort, PortSubnet } from './network-info.ts'
 export { type Limits, type QuotaResource, type Quotas, quotaResources, type Usage } from './quotas.ts'
+export { fingerprintOf, generateSshKey, type KeyType } from './ssh-keys.ts'
 export { showsProgress, statesOf, statusOf, type TaskState, type VmState } from './states.ts'
