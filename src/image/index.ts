@@ -7,6 +7,7 @@
 import type { Ground } from '../base/ground.ts'
 import { imageDialect, type Service } from '../base/http/index.ts'
 import { addTag, deactivateImage, deleteTag, indexLocations, reactivateImage } from './api/actions.ts'
+import { requireProperty } from './api/attributes.ts'
 import { downloadImage, importImage, stageImage, uploadImage } from './api/data.ts'
 import type { ImageDeps } from './api/deps.ts'
 import { createImage, deleteImage, indexImages, showOneImage } from './api/images.ts'
@@ -32,11 +33,13 @@ import { imageCacheConfig, imageConfig, imageDiskConfig } from './config.ts'
 import { ImageFiles } from './files.ts'
 import { Filling } from './filling.ts'
 import type { Image, NewImage, Viewer } from './image.ts'
+import { type ListQuery, listImages } from './list.ts'
 import { Members } from './members.ts'
 
 export type { BaseFile } from './bases.ts'
 export { imageCacheConfig, imageConfig, imageDiskConfig } from './config.ts'
 export type { Image, ImageStatus, NewImage, Viewer, Visibility } from './image.ts'
+export type { ListQuery } from './list.ts'
 export {
   convert,
   createDisk,
@@ -59,6 +62,10 @@ export type Images = AsyncDisposable & {
   /** `null` for one that is not there or that the viewer may not see; the viewer `null` is the cloud itself. */
   get(id: string, viewer: Viewer): Image | null
   findByName(name: string): Image[]
+  /** One page of what the viewer may see. @throws {CloudError} `invalid` for an unknown marker. */
+  list(query: ListQuery, viewer: Viewer): Image[]
+  /** Replaces the image's properties. @throws {CloudError} `not-found`; `forbidden` or `invalid` for what can be none. */
+  setProperties(id: string, properties: Readonly<Record<string, string>>): Image
   /** A new image without bytes, `queued`. @throws {CloudError} `conflict` when the id is taken. */
   register(image: NewImage): Image
   /**
@@ -154,6 +161,12 @@ export function makeImages(ground: Ground): Images {
     v2: v2 as Service,
     get: (id, viewer) => catalog.get(id, viewer),
     findByName: (name) => catalog.findByName(name),
+    list: (query, viewer) => listImages(db, catalog, query, viewer),
+    setProperties(id, properties) {
+      const before = catalog.find(id, null)
+      for (const [name, value] of Object.entries(properties)) if (before.properties[name] !== value) requireProperty(name, value)
+      return catalog.save(before, { ...before, properties: { ...properties } })
+    },
     register: (image) => catalog.create(image),
     fill: (id, source) => filling.fill(id, source),
     async add(image, source) {

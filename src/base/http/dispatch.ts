@@ -289,7 +289,7 @@ function splitProject(router: Router, path: string): { path: string; projectInPa
 }
 
 function grouped(search: URLSearchParams): Record<string, string[]> {
-  const found: Record<string, string[]> = {}
+  const found: Record<string, string[]> = Object.create(null)
   for (const [name, value] of search) {
     found[name] ??= []
     found[name].push(value)

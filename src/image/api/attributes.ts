@@ -92,6 +92,13 @@ export function checkAttribute(name: string, value: unknown): void {
   checkShape(attributeSchemas.get(name) ?? propertySchema, Object.fromEntries([[name, value]]))
 }
 
+/** A name that stands for no attribute, with a value it may have. @throws {CloudError} `forbidden`, `invalid`. */
+export function requireProperty(name: string, value: string): void {
+  requireSettable(name)
+  if (name === 'id' || Object.hasOwn(baseAttributes, name)) throw forbidden(`Attribute '${name}' is no property.`)
+  checkAttribute(name, value)
+}
+
 /**
  * Whether the caller may make this of an image that was `before`.
  * @throws {CloudError} `forbidden` for visibility and ownership, `too-large` over a quota.

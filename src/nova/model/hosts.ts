@@ -65,7 +65,8 @@ type NodeRow = {
   building: number
 }
 
-const internalZone = 'internal'
+/** Where the services live that are no compute hosts. */
+export const internalZone = 'internal'
 
 export type HostsOptions = { serviceDownMs: number; defaultZone: string }
 
@@ -211,6 +212,32 @@ export class Hosts {
         runningVms: row.running_vms,
         building: row.building,
       }))
+  }
+
+  /** Processors of live servers, by host. */
+  vcpusByHost(): Map<string, number> {
+    const rows = this.#db
+      .prepare<{ host: string; vcpus: number }>(
+        'SELECT host, sum(vcpus) AS vcpus FROM instances WHERE host IS NOT NULL AND deleted = 0 GROUP BY host',
+      )
+      .all()
+    return new Map(rows.map(({ host, vcpus }) => [host, vcpus]))
+  }
+
+  /** Names and ids of the live servers on these hosts. */
+  serversOn(hosts: readonly string[]): Map<string, { name: string; uuid: string }[]> {
+    const rows = this.#db
+      .prepare<{ host: string; uuid: string; name: string }>(
+        'SELECT host, uuid, display_name AS name FROM instances WHERE host IN (SELECT value FROM json_each(?)) AND deleted = 0 ORDER BY id',
+      )
+      .all(JSON.stringify(hosts))
+    const found = new Map<string, { name: string; uuid: string }[]>()
+    for (const { host, uuid, name } of rows) {
+      const servers = found.get(host)
+      if (servers) servers.push({ name, uuid })
+      else found.set(host, [{ name, uuid }])
+    }
+    return found
   }
 
   /** The zone of a host: its aggregate's, else the default one. */

@@ -49,13 +49,18 @@ export class Keypairs {
   create(keypair: Omit<Keypair, 'id' | 'createdAt'>, limit: number): Keypair {
     return this.#db.transaction(() => {
       if (this.find(keypair.userId, keypair.name)) throw conflict(`Key pair '${keypair.name}' already exists.`)
-      const { n } = this.#db.prepare<{ n: number }>('SELECT count(*) AS n FROM key_pairs WHERE user_id = ?').get(keypair.userId) ?? { n: 0 }
-      if (limit >= 0 && n >= limit) throw overQuota('Quota exceeded, too many key pairs.')
+      this.requireRoom(keypair.userId, limit)
       this.#db
         .prepare('INSERT INTO key_pairs (created_at, user_id, name, type, public_key, fingerprint) VALUES (?, ?, ?, ?, ?, ?)')
         .run(this.#clock.text(), keypair.userId, keypair.name, keypair.type, keypair.publicKey, keypair.fingerprint)
       return this.get(keypair.userId, keypair.name)
     })
+  }
+
+  /** @throws {CloudError} `over-quota` when the user has `limit` pairs already; -1 is without limit. */
+  requireRoom(userId: string, limit: number): void {
+    const { n } = this.#db.prepare<{ n: number }>('SELECT count(*) AS n FROM key_pairs WHERE user_id = ?').get(userId) ?? { n: 0 }
+    if (limit >= 0 && n >= limit) throw overQuota('Quota exceeded, too many key pairs.')
   }
 
   /** @throws {CloudError} `not-found`. */

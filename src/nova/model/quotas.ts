@@ -39,10 +39,31 @@ export class Quotas {
 
   /** Limits of a project that has none of its own. */
   defaults(): Limits {
+    return this.ofClass('default')
+  }
+
+  /** Limits of a quota class; those of a class that nobody has set are the defaults. */
+  ofClass(className: string): Limits {
     return {
       ...this.#configured(),
-      ...this.#rows('SELECT resource, hard_limit FROM quota_classes WHERE class_name = ? AND deleted = 0', 'default'),
+      ...this.#rows('SELECT resource, hard_limit FROM quota_classes WHERE class_name = ? AND deleted = 0', className),
     }
+  }
+
+  /** Sets limits of a class; what is not named stays. */
+  setClass(className: string, limits: Partial<Limits>): void {
+    const now = this.#clock.text()
+    this.#db.transaction(() => {
+      for (const [resource, limit] of Object.entries(limits)) {
+        const { changes } = this.#db
+          .prepare('UPDATE quota_classes SET hard_limit = ?, updated_at = ? WHERE class_name = ? AND resource = ? AND deleted = 0')
+          .run(limit, now, className, resource)
+        if (changes > 0) continue
+        this.#db
+          .prepare('INSERT INTO quota_classes (created_at, deleted, class_name, resource, hard_limit) VALUES (?, 0, ?, ?, ?)')
+          .run(now, className, resource, limit)
+      }
+    })
   }
 
   limits(projectId: string): Limits {

@@ -1,0 +1,150 @@
+/**
+ * Key pairs of users: import, make, list, show, delete.
+ *
+ * @see https://docs.openstack.org/api-ref/compute/#keypairs-keypairs
+ */
+import { type TSchema, Type } from '@sinclair/typebox'
+import { isoMicros } from '../../base/clock.ts'
+import { conflict, invalid } from '../../base/errors.ts'
+import { as, atLeast, bodies, field, type Incoming, operation, principalOf, type Target, view } from '../../base/http/index.ts'
+import { apiConfig, fingerprintOf, generateSshKey, type Keypair, type KeyType } from '../model/index.ts'
+import type { NovaApi } from './deps.ts'
+import { type Known, knownQuery, pageNames, pageSize, shortText } from './known-query.ts'
+import { nextLink } from './links.ts'
+import { markerNotFound } from './paging.ts'
+
+type NewKeypair = { name: string; type: KeyType; publicKey: string | null; userId: string | null }
+
+const userQuery = knownQuery({ '2.1': {}, '2.10': { user_id: shortText } }, '2.75')
+const listQuery = knownQuery({ '2.1': {}, '2.10': { user_id: shortText }, '2.35': pageNames }, '2.75')
+
+/** Whose pairs: the caller's own, or those of the user that an administrator names. */
+const userOf = ({ query, context }: Incoming<unknown, Known>): string => query.user_id || principalOf(context).userId
+const ofUser = (request: Incoming<unknown, unknown>): Target => ({ userId: userOf(request as Incoming<unknown, Known>) })
+const userOfNew = ({ body, context }: Incoming<NewKeypair>): string => body.userId ?? principalOf(context).userId
+
+const summaryFields = {
+  name: ({ name }: Keypair) => name,
+  type: field<Keypair>(({ type }) => type, { since: '2.2' }),
+  public_key: ({ publicKey }: Keypair) => publicKey,
+  fingerprint: ({ fingerprint }: Keypair) => fingerprint,
+}
+const summary = view<Keypair>(summaryFields)
+const created = view<Keypair>({ ...summaryFields, user_id: ({ userId }) => userId })
+const whole = view<Keypair>({
+  ...summaryFields,
+  user_id: ({ userId }) => userId,
+  deleted: () => false,
+  created_at: ({ createdAt }) => isoMicros(createdAt),
+  updated_at: () => null,
+  deleted_at: () => null,
+  id: ({ id }) => id,
+})
+
+const listKeypairs = operation({
+  method: 'GET',
+  path: '/os-keypairs',
+  status: 200,
+  errors: [400, 403],
+  policy: 'os_compute_api:os-keypairs:index',
+  target: ofUser,
+  query: listQuery,
+  handle: (request: Incoming<undefined, Known>, { model, config }: NovaApi) => {
+    const { context, query, search } = request
+    const userId = userOf(request)
+    const isPaged = atLeast(context, '2.35')
+    const limit = pageSize(query, config.get(apiConfig).maxLimit)
+    const { marker } = query
+    if (marker !== undefined && !model.keypairs.find(userId, marker)) throw markerNotFound(marker)
+    const found = model.keypairs.list(userId, isPaged ? { limit, ...(marker === undefined ? {} : { marker }) } : {})
+    const last = isPaged && found.length === limit ? found.at(-1) : undefined
+    return {
+      keypairs: found.map((keypair) => ({ keypair: summary(keypair, context) })),
+      ...(last ? { keypairs_links: [nextLink(context, '/os-keypairs', search, last.name)] } : {}),
+    }
+  },
+})
+
+const showKeypair = operation({
+  method: 'GET',
+  path: '/os-keypairs/{keypair_name}',
+  status: 200,
+  errors: [400, 403, 404],
+  policy: 'os_compute_api:os-keypairs:show',
+  target: ofUser,
+  query: userQuery,
+  handle: (request: Incoming<undefined, Known>, { model }: NovaApi) => ({
+    keypair: whole(model.keypairs.get(userOf(request), request.params.keypair_name ?? ''), request.context),
+  }),
+})
+
+const strict = { additionalProperties: false } as const
+const anyName = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
+const publicKey = Type.String()
+const keyTypeWord = Type.Optional(Type.Unsafe<KeyType>({ type: 'string', enum: ['ssh', 'x509'] }))
+const user = Type.Optional(Type.String({ minLength: 1, maxLength: 255 }))
+const wrapped = (properties: Record<string, TSchema>) => Type.Object({ keypair: Type.Object(properties, strict) }, strict)
+
+type Asked = { keypair: { name: string; type?: KeyType; public_key?: string; user_id?: string } }
+
+const parse =
+  (safeName: RegExp) =>
+  ({ keypair }: Asked): NewKeypair => {
+    if (!safeName.test(keypair.name)) throw invalid('Keypair data is invalid: Keypair name contains unsafe characters')
+    return {
+      name: keypair.name,
+      type: keypair.type ?? 'ssh',
+      publicKey: keypair.public_key ?? null,
+      userId: keypair.user_id ?? null,
+    }
+  }
+const oldNames = parse(/^[A-Za-z0-9_ -]+$/)
+const newNames = parse(/^[A-Za-z0-9@._ -]+$/)
+const rung = (properties: Record<string, TSchema>, parser = oldNames) =>
+  as<TSchema, NewKeypair>(wrapped(properties), parser as (value: unknown) => NewKeypair)
+
+const createKeypair = operation({
+  method: 'POST',
+  path: '/os-keypairs',
+  status: { '2.1': 200, '2.2': 201 },
+  errors: [400, 403, 409],
+  policy: 'os_compute_api:os-keypairs:create',
+  target: (request: Incoming<unknown, unknown>) => ({ userId: userOfNew(request as Incoming<NewKeypair>) }),
+  body: bodies({
+    '2.1': rung({ name: anyName, public_key: Type.Optional(publicKey) }),
+    '2.2': rung({ name: anyName, public_key: Type.Optional(publicKey), type: keyTypeWord }),
+    '2.10': rung({ name: anyName, public_key: Type.Optional(publicKey), type: keyTypeWord, user_id: user }),
+    '2.92': rung({ name: anyName, public_key: publicKey, type: keyTypeWord, user_id: user }, newNames),
+  }),
+  handle: async (request: Incoming<NewKeypair>, { model }: NovaApi) => {
+    const { name, type: keyType, publicKey: given } = request.body
+    const userId = userOfNew(request)
+    const limit = model.quotas.defaults().key_pairs
+    if (model.keypairs.find(userId, name)) throw conflict(`Key pair '${name}' already exists.`)
+    if (given !== null) {
+      const fingerprint = fingerprintOf(keyType, given)
+      return {
+        keypair: created(model.keypairs.create({ userId, name, type: keyType, publicKey: given, fingerprint }, limit), request.context),
+      }
+    }
+    if (keyType !== 'ssh') throw invalid('Keypair data is invalid: this cloud makes SSH keys only; send the certificate as public_key.')
+    model.keypairs.requireRoom(userId, limit)
+    const { privateKey, ...made } = await generateSshKey()
+    const keypair = model.keypairs.create({ userId, name, type: keyType, ...made }, limit)
+    return { keypair: { ...created(keypair, request.context), private_key: privateKey } }
+  },
+})
+
+const deleteKeypair = operation({
+  method: 'DELETE',
+  path: '/os-keypairs/{keypair_name}',
+  status: { '2.1': 202, '2.2': 204 },
+  errors: [400, 403, 404],
+  policy: 'os_compute_api:os-keypairs:delete',
+  target: ofUser,
+  query: userQuery,
+  handle: (request: Incoming<undefined, Known>, { model }: NovaApi) =>
+    model.keypairs.remove(userOf(request), request.params.keypair_name ?? ''),
+})
+
+export const keypairOperations = [listKeypairs, showKeypair, createKeypair, deleteKeypair]

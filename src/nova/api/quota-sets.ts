@@ -1,0 +1,149 @@
+/**
+ * Quotas of projects.
+ *
+ * @see https://docs.openstack.org/api-ref/compute/#quota-sets-os-quota-sets
+ */
+import { type TSchema, Type } from '@sinclair/typebox'
+import { invalid } from '../../base/errors.ts'
+import { as, bodies, type Incoming, operation, type Target } from '../../base/http/index.ts'
+import { type Limits, type QuotaResource, quotaResources } from '../model/index.ts'
+import type { NovaApi } from './deps.ts'
+import { type Known, knownQuery, noQuery, shortText } from './known-query.ts'
+import { requireProject } from './projects.ts'
+import { limitProperties, limitsIn, quotaView } from './quotas.ts'
+import { anyBoolean, isTrue } from './schemas.ts'
+
+const maxLimit = 0x7fffffff
+type Detail = { in_use: number; limit: number; reserved: number }
+
+const limitsView = quotaView<number>('project', -1)
+const detailView = quotaView<Detail>('project', { in_use: 0, limit: -1, reserved: 0 })
+const userQuery = knownQuery({ '2.1': { user_id: shortText } }, '2.75')
+
+const projectOf = ({ params }: Incoming<unknown, unknown>): string => params.project_id ?? ''
+const target = (request: Incoming<unknown, unknown>): Target => ({ projectId: projectOf(request) })
+
+/** Limits hold for a whole project: what is asked of one user's is answered with the project's, and cannot be set. */
+function refuseUser({ query }: Incoming<unknown, Known>): void {
+  if (query.user_id !== undefined) throw invalid('Quotas of single users are not supported; set the quota of the project.')
+}
+
+/** How much there is of each resource. Limits on one server or one user have no use that belongs to the project. */
+function usedOf({ model }: NovaApi, projectId: string): Record<QuotaResource, number> {
+  const none = Object.fromEntries(quotaResources.map((name) => [name, 0])) as Record<QuotaResource, number>
+  return { ...none, ...model.quotas.usage(projectId) }
+}
+
+const showQuota = operation({
+  method: 'GET',
+  path: '/os-quota-sets/{project_id}',
+  status: 200,
+  errors: [400, 403],
+  policy: 'os_compute_api:os-quota-sets:show',
+  target,
+  query: userQuery,
+  handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
+    const id = projectOf(request)
+    requireProject(nova, id)
+    return { quota_set: { id, ...limitsView(nova.model.quotas.limits(id), request.context) } }
+  },
+})
+
+const defaultQuota = operation({
+  method: 'GET',
+  path: '/os-quota-sets/{project_id}/defaults',
+  status: 200,
+  errors: [400, 403],
+  policy: 'os_compute_api:os-quota-sets:defaults',
+  query: noQuery,
+  handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
+    const id = projectOf(request)
+    requireProject(nova, id)
+    return { quota_set: { id, ...limitsView(nova.model.quotas.defaults(), request.context) } }
+  },
+})
+
+const detailQuota = operation({
+  method: 'GET',
+  path: '/os-quota-sets/{project_id}/detail',
+  status: 200,
+  errors: [400, 403],
+  policy: 'os_compute_api:os-quota-sets:detail',
+  target,
+  query: userQuery,
+  handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
+    const id = projectOf(request)
+    requireProject(nova, id)
+    const limits = nova.model.quotas.limits(id)
+    const used = usedOf(nova, id)
+    const details = Object.fromEntries(
+      quotaResources.map((name) => [name, { in_use: used[name], limit: limits[name], reserved: 0 }]),
+    ) as Record<QuotaResource, Detail>
+    return { quota_set: { id, ...detailView(details, request.context) } }
+  },
+})
+
+const strict = { additionalProperties: false } as const
+type Update = { limits: Partial<Limits>; force: boolean }
+
+const updateBody = bodies(
+  Object.fromEntries(
+    Object.entries(limitProperties('project')).map(([since, properties]) => [
+      since,
+      as<TSchema, Update>(
+        Type.Object({ quota_set: Type.Object({ ...properties, force: Type.Optional(anyBoolean) }, strict) }, strict),
+        (value) => {
+          const { quota_set } = value as { quota_set: Record<string, unknown> }
+          return { limits: limitsIn(quota_set), force: isTrue(quota_set.force) }
+        },
+      ),
+    ]),
+  ),
+)
+
+function checkLimits({ limits, force }: Update, used: Record<QuotaResource, number>): void {
+  for (const name of quotaResources) {
+    const limit = limits[name]
+    if (limit === undefined) continue
+    if (limit < -1 || limit > maxLimit) throw invalid(`Quota limit ${limit} for ${name} must be in the range of -1 and ${maxLimit}.`)
+    if (!force && limit !== -1 && limit < used[name])
+      throw invalid(`Quota limit ${limit} for ${name} must be greater than or equal to already used and reserved ${used[name]}.`)
+  }
+}
+
+const updateQuota = operation({
+  method: 'PUT',
+  path: '/os-quota-sets/{project_id}',
+  status: 200,
+  errors: [400, 403],
+  policy: 'os_compute_api:os-quota-sets:update',
+  target,
+  query: userQuery,
+  body: updateBody,
+  handle: (request: Incoming<Update, Known>, nova: NovaApi) => {
+    const id = projectOf(request)
+    requireProject(nova, id)
+    refuseUser(request)
+    checkLimits(request.body, usedOf(nova, id))
+    nova.model.quotas.set(id, request.body.limits)
+    return { quota_set: limitsView(nova.model.quotas.limits(id), request.context) }
+  },
+})
+
+const deleteQuota = operation({
+  method: 'DELETE',
+  path: '/os-quota-sets/{project_id}',
+  status: 202,
+  errors: [400, 403],
+  policy: 'os_compute_api:os-quota-sets:delete',
+  target,
+  query: userQuery,
+  handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
+    const id = projectOf(request)
+    requireProject(nova, id)
+    refuseUser(request)
+    nova.model.quotas.reset(id)
+  },
+})
+
+export const quotaSetOperations = [showQuota, defaultQuota, detailQuota, updateQuota, deleteQuota]
