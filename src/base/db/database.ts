@@ -6,7 +6,7 @@
  *
  * @see https://www.sqlite.org/wal.html
  */
-import { existsSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import type BetterSqlite3 from 'better-sqlite3'
 import Sqlite from 'better-sqlite3'
 import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3'
@@ -56,6 +56,7 @@ export class Database implements Disposable {
     if (isFile) this.#lock = lockFile(`${file}.lock`, options)
     try {
       const isNew = !isFile || !existsSync(file)
+      if (isFile) keepPrivate(file)
       this.sqlite = new Sqlite(file, { ...options, timeout: 250 })
       if (isNew) this.sqlite.pragma('auto_vacuum = INCREMENTAL')
       this.sqlite.pragma('journal_mode = WAL')
@@ -113,6 +114,12 @@ export class Database implements Disposable {
     this.sqlite.close()
     this.#lock?.close()
   }
+}
+
+/** The file is its owner's alone, also where the directory is not; SQLite gives its WAL the same mode. */
+function keepPrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600))
+  chmodSync(file, 0o600)
 }
 
 /** A SQLite file held in an exclusive transaction: the kernel lets go of it however the process ends. */
