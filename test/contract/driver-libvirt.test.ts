@@ -55,7 +55,7 @@ describe.skipIf(skip !== undefined)(`libvirt as Debian sets it up${skip ? `: ski
       uri: daemon.uri,
       dataDir,
       instancesDir: join(dataDir, 'instances'),
-      runDir: join(dir, 'run-mc'),
+      runDir: join(dir, 'run-mc', 'one'),
       clock: systemClock(),
       log: silentLog(),
       config: loadConfig([libvirtConfig], { flags: { 'libvirt.virt_type': 'qemu' } }).get(libvirtConfig),

@@ -1,7 +1,7 @@
 /** The host as this driver uses it: what kind of guests, which firmware, how QEMU gets at files. Surveyed once a connection. */
 import { constants, existsSync } from 'node:fs'
 import { chmod, chown, mkdir, open, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Log } from '../../../base/log.ts'
 import type { Connection } from '../../../node-libvirt/index.ts'
 import type { LibvirtConfig } from '../config.ts'
@@ -35,6 +35,9 @@ export async function surveyHost(connection: Connection, places: HostPlaces, con
   const problems: Problem[] = []
   const domainType = await chooseDomainType(facts, places, config, problems)
   const access = await Access.make(places.dataDir, facts.runsAs)
+  // Its parent is for several clouds; QEMU's user must get through.
+  const parent = dirname(places.runDir)
+  if (await mkdir(parent, { recursive: true, mode: 0o711 })) await chmod(parent, 0o711)
   for (const dir of [places.instancesDir, places.runDir]) await mkdir(dir, { recursive: true, mode: 0o700 })
   await chmod(places.runDir, 0o700)
   if (facts.runsAs && process.getuid?.() === 0) await chown(places.runDir, facts.runsAs.uid, facts.runsAs.gid)
