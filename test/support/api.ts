@@ -10,7 +10,7 @@ export type TestApi = {
   call(method: string, path: string, options?: CallOptions): Promise<TestAnswer>
   fetch(request: Request): Promise<Response>
 }
-export type CallOptions = { token?: string | null; body?: unknown; headers?: Record<string, string>; raw?: BodyInit }
+export type CallOptions = { token?: string | null; body?: unknown; headers?: Record<string, string>; raw?: RequestInit['body'] }
 
 /** Principals by token; `admin` and `demo` (a member of project `demo`) and `reader` are there from the start. */
 export function testPrincipals(): Record<string, Principal> {

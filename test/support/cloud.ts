@@ -73,7 +73,7 @@ export async function startTestCloud({ flags = {}, clock = systemClock(), dataDi
     cloud,
     token,
     async call(method, path, { as = 'admin', version, body, headers = {} } = {}) {
-      const microversion = version === undefined ? {} : { 'openstack-api-version': `compute ${version}` }
+      const microversion: Record<string, string> = version === undefined ? {} : { 'openstack-api-version': `compute ${version}` }
       return await send(method, path, { 'x-auth-token': await token(as), ...microversion, ...headers }, body)
     },
     async settle() {

@@ -77,7 +77,7 @@ export type Operation<Deps, Body = undefined, Query = undefined, Out = unknown> 
   readonly stream?: boolean
   /** Bytes; the service's limit when absent. */
   readonly bodyLimit?: number
-  readonly view?: (thing: Out, context: RequestContext) => unknown
+  view?(thing: Out, context: RequestContext): unknown
   readonly handle: (request: Incoming<Body, Query>, deps: Deps) => Out | Reply | Promise<Out | Reply>
 }
 
