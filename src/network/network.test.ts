@@ -232,6 +232,30 @@ describe('ports of servers', () => {
     expect(plan?.rules.find((rule) => rule.remoteIps && rule.ethertype === 'IPv4')?.remoteIps).toEqual(['10.20.0.3', '10.20.1.0/24'])
   })
 
+  it('applies afterwards what changes while the host is being brought in line', async () => {
+    const { networks, wanted, ground } = await cloud()
+    const port = networks.createPort(wanted())
+    await networks.plug(port.id)
+    await networks[Symbol.asyncDispose]()
+    const host = rememberingDriver()
+    const { converge } = host.driver
+    const again = makeNetworks({
+      ...ground,
+      host: 'host1',
+      driver: {
+        ...host.driver,
+        converge: async (plan) => {
+          again.createPort(wanted({ deviceId: 'server-2' }))
+          await converge(plan)
+        },
+      },
+    })
+    open.push(again)
+    await again.start()
+    await again.settled()
+    expect([...host.networks.values()][0]?.ports).toHaveLength(2)
+  })
+
   it('says unavailable when the host refuses, and mends it at the next comparison', async () => {
     const { networks, wanted, host, ground, usable } = await cloud()
     const port = networks.createPort(wanted())

@@ -68,12 +68,7 @@ export class Reconciler implements AsyncDisposable {
       const plans = [...networkPlans(store, networks, this.#deps.dnsDomain).values()]
       const ways = routerPlans(store, routers)
       this.#dirty = nothing()
-      try {
-        await driver.converge({ networks: plans, routers: ways, external: externalPlan(store) })
-      } catch (error) {
-        this.#arm(retryDelayMs)
-        throw error
-      }
+      // Known before they are there, so that a change that comes meanwhile is applied afterwards.
       refill(
         this.#networks,
         plans.map(({ id }) => id),
@@ -82,6 +77,14 @@ export class Reconciler implements AsyncDisposable {
         this.#routers,
         ways.map(({ id }) => id),
       )
+      try {
+        await driver.converge({ networks: plans, routers: ways, external: externalPlan(store) })
+      } catch (error) {
+        refill(this.#networks, [])
+        refill(this.#routers, [])
+        this.#arm(retryDelayMs)
+        throw error
+      }
       this.#arm(this.#deps.intervalMs)
     })
   }
@@ -188,8 +191,13 @@ export class Reconciler implements AsyncDisposable {
     const { networks, routers } = withRouters(store, [networkId])
     const missing = networks.filter((id) => !this.#networks.has(id))
     for (const [id, plan] of networkPlans(store, missing, dnsDomain)) {
-      await driver.applyNetwork(plan)
       this.#networks.add(id)
+      try {
+        await driver.applyNetwork(plan)
+      } catch (error) {
+        this.#networks.delete(id)
+        throw error
+      }
     }
     for (const plan of routerPlans(store, routers)) {
       await driver.applyRouter(plan)
