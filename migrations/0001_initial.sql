@@ -388,7 +388,7 @@ CREATE TABLE `ipallocations` (
 );
 
 CREATE INDEX `ix_ipallocations_port_id` ON `ipallocations` (`port_id`);
-CREATE INDEX `ix_ipallocations_network_id_ip_address` ON `ipallocations` (`network_id`,`ip_address`);
+CREATE INDEX `ix_ipallocations_ip_address_network_id` ON `ipallocations` (`ip_address`,`network_id`);
 CREATE TABLE `ipavailabilityranges` (
 	`subnet_id` VARCHAR(36) NOT NULL,
 	`first_key` VARCHAR(32) NOT NULL,

@@ -232,7 +232,8 @@ export function findPortsByAddress(store: Store, ip: string): PortIdentity[] {
   if (ipVersionOf(ip) === null) return []
   return store.db
     .prepare<PortIdentity>(
-      `SELECT p.id AS portId, p.device_id AS deviceId, p.project_id AS projectId FROM ipallocations a JOIN ports p ON p.id = a.port_id WHERE a.ip_address = ?`,
+      `SELECT p.id AS portId, p.device_id AS deviceId, p.project_id AS projectId FROM ipallocations a JOIN ports p ON p.id = a.port_id
+         WHERE a.ip_address = ? AND p.request_key IS NOT NULL`,
     )
     .all(canonicalIp(ip))
 }

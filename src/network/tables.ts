@@ -146,7 +146,7 @@ export const ipallocations = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.subnet_id, table.ip_key] }),
     index('ix_ipallocations_port_id').on(table.port_id),
-    index('ix_ipallocations_network_id_ip_address').on(table.network_id, table.ip_address),
+    index('ix_ipallocations_ip_address_network_id').on(table.ip_address, table.network_id),
   ],
 )
 

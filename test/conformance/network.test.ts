@@ -309,6 +309,7 @@ describe('ports', () => {
     expect((await call('PUT', `/ports/${mine.id}`, { port: { device_id: 'victim' } })).status).toBe(200)
     await make('port', { network_id: mine.networkId, device_id: 'victim' })
     expect(networks.findPortByAddress(mine.networkId, ip)).toBeNull()
+    expect(networks.findPortsByAddress(ip)).toEqual([])
     expect([networks.portsOf('victim'), networks.networkData('victim'), networks.ownedDevices()]).toEqual([[], [], []])
   })
   it('run out of addresses with 409', async () => {
