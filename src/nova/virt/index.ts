@@ -2,4 +2,4 @@
 export { type FakeConfig, fakeConfig, type LibvirtConfig, libvirtConfig } from './config.ts'
 export * from './driver.ts'
 export { type FakeAction, type FakeDriver, type FakeDriverDeps, makeFakeDriver } from './fake/index.ts'
-export { type DiskTool, type LibvirtDriverDeps, type LibvirtProbe, makeLibvirtDriver, probeLibvirt } from './libvirt/index.ts'
+export { type DiskTool, type LibvirtDriverDeps, type LibvirtProbe, makeLibvirtDriver, probeKvm, probeLibvirt } from './libvirt/index.ts'

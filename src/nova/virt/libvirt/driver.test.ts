@@ -29,13 +29,13 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-function open({ cloudPrefix = 'one', clock = systemClock() as Clock } = {}): ComputeDriver {
+function open({ cloudPrefix = 'one', clock = systemClock() as Clock, runDir = join(dir, 'r') } = {}): ComputeDriver {
   const driver = makeLibvirtDriver({
     host: 'host-1',
     uri: daemon.uri,
     dataDir: dir,
     instancesDir: join(dir, cloudPrefix),
-    runDir: join(dir, 'r'),
+    runDir,
     clock,
     log: silentLog(),
     config: loadConfig([libvirtConfig], {}).get(libvirtConfig),
@@ -206,6 +206,8 @@ test('a disk whose name would lead elsewhere is refused, without effect', async 
 
 test('a prefix or a place for sockets that cannot work is refused at once', () => {
   expect(() => open({ cloudPrefix: 'a/b' })).toThrow(RangeError)
+  expect(() => open({ runDir: join(dir, 'x'.repeat(80)) })).toThrow(RangeError)
+  expect(daemon.clients).toBe(0)
 })
 
 test('the probe tells a usable libvirt from one that is not', async () => {

@@ -7,12 +7,12 @@
  * @see https://libvirt.org/html/libvirt-libvirt-domain.html
  */
 import { existsSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Log } from '../../../base/log.ts'
-import { type Connection, type Domain, type DomainEvent, DomainState } from '../../../node-libvirt/index.ts'
+import { type Domain, type DomainEvent, DomainState } from '../../../node-libvirt/index.ts'
 import type { LibvirtConfig } from '../config.ts'
 import {
   type ComputeDriver,
@@ -27,12 +27,12 @@ import {
 import { checkedUuid } from '../text.ts'
 import { Announcer } from './announcer.ts'
 import { type DiskTool, InstanceFiles } from './disks.ts'
-import { domainXml } from './domain-xml.ts'
 import { guestError, isLibvirt } from './errors.ts'
-import { domainSettings, type Host, type HostPlaces, surveyHost } from './host.ts'
+import type { HostPlaces } from './host.ts'
+import { checkRunDir, GuestMaker, startEchoes } from './maker.ts'
 import { OwnDomains } from './own-domains.ts'
 import { powerOf, softShutdown } from './power.ts'
-import { pullPlug, removeDomain } from './removal.ts'
+import { pullPlug } from './removal.ts'
 import { readResources } from './resources.ts'
 import { capSerialLog, readSerialLog } from './serial-log.ts'
 import { Session } from './session.ts'
@@ -51,13 +51,8 @@ export type LibvirtDriverDeps = HostPlaces & {
 }
 
 const prefixForm = /^[A-Za-z0-9][A-Za-z0-9_.]{0,30}$/
-/** The room in `sockaddr_un`, without its final zero. */
-const socketPathMax = 107
 const logSweepMs = 60_000
 const consoleTypes: readonly ConsoleType[] = ['novnc', 'xvpvnc', 'serial']
-
-/** Each guest begins paused and without an agent, which libvirt tells. */
-const startEchoes: readonly GuestEvent['change'][] = ['resumed', 'agent-disconnected']
 
 /** @throws {RangeError} when the prefix or `runDir` cannot be used */
 export function makeLibvirtDriver(deps: LibvirtDriverDeps): ComputeDriver {
@@ -74,16 +69,14 @@ class LibvirtDriver implements ComputeDriver {
   readonly #own: OwnDomains
   readonly #announcer: Announcer
   readonly #lanes = new Map<string, Promise<unknown>>()
-  #surveyed: Promise<Host> | undefined
-  #host: Host | undefined
+  readonly #maker: GuestMaker
   #sweep: Timer
+  #closed = false
 
   constructor(deps: LibvirtDriverDeps) {
     if (!prefixForm.test(deps.cloudPrefix)) throw new RangeError(`not a prefix for domain names: ${deps.cloudPrefix}`)
+    checkRunDir(deps.runDir)
     this.#deps = deps
-    if (Buffer.byteLength(this.#socket('00000000-0000-0000-0000-000000000000', 'vnc')) > socketPathMax) {
-      throw new RangeError(`${deps.runDir} is too long for sockets`)
-    }
     this.#files = new InstanceFiles(deps.instancesDir, deps.diskTool)
     this.#session = new Session({
       uri: deps.uri,
@@ -91,12 +84,14 @@ class LibvirtDriver implements ComputeDriver {
       log: deps.log,
       onEvent: (event) => this.#onEvent(event),
       onUp: (connection) => {
-        this.#surveyed = undefined
-        this.#survey(connection).catch((error) => deps.log.error({ err: error }, `the host could not be surveyed: ${messageOf(error)}`))
+        this.#maker
+          .survey(connection, true)
+          .catch((error) => deps.log.error({ err: error }, `the host could not be surveyed: ${messageOf(error)}`))
       },
     })
     this.#own = new OwnDomains(this.#session, deps.cloudPrefix)
     this.#announcer = new Announcer(deps.clock, deps.log)
+    this.#maker = new GuestMaker(deps, { files: this.#files, session: this.#session, own: this.#own, announcer: this.#announcer })
     this.#sweep = deps.clock.after(logSweepMs, () => void this.#sweepLogs())
   }
 
@@ -110,14 +105,14 @@ class LibvirtDriver implements ComputeDriver {
       what: `libvirt at ${this.#deps.uri} does not answer: ${this.#session.trouble}`,
       remedy: 'start libvirtd (Debian: apt-get install libvirt-daemon-system)',
     }
-    return { connected, problems: [...(connected ? [] : [down]), ...(this.#host?.problems ?? [])] }
+    return { connected, problems: [...(connected ? [] : [down]), ...(this.#maker.host?.problems ?? [])] }
   }
 
   resources() {
     return this.#told(this.#deps.host, async () => {
       const connection = await this.#session.use()
       const { host, hostIp = '127.0.0.1', instancesDir } = this.#deps
-      return readResources(connection, await this.#survey(connection), { host, hostIp, instancesDir })
+      return readResources(connection, await this.#maker.survey(connection), { host, hostIp, instancesDir })
     })
   }
 
@@ -141,47 +136,16 @@ class LibvirtDriver implements ComputeDriver {
     return this.#alone(uuid, async () => {
       try {
         signal.throwIfAborted()
-        await this.#spawn(spec, signal)
+        await this.#maker.make(spec, signal)
       } catch (error) {
         throw signal.aborted ? signal.reason : guestError(uuid, error)
       }
     })
   }
 
-  async #spawn(spec: GuestSpec, signal: AbortSignal): Promise<void> {
-    const { uuid } = spec
-    const connection = await this.#session.use()
-    const left = (await this.#own.find(uuid))?.domain
-    if (left) {
-      const power = await powerOf(left)
-      if (power === PowerState.running || power === PowerState.paused) return
-      await this.#remove(left)
-    }
-    try {
-      const host = await this.#survey(connection)
-      const disks = await this.#files.make(spec, host.access, signal)
-      const settings = domainSettings(spec, host, this.#deps.config, {
-        cloud: this.#deps.cloudPrefix,
-        nvram: this.#files.nvram(uuid),
-        serialLog: this.#files.serialLog(uuid),
-        vncSocket: this.#socket(uuid, 'vnc'),
-        serialSocket: this.#socket(uuid, 'tty'),
-      })
-      signal.throwIfAborted()
-      const domain = await connection.defineXml(domainXml(spec, disks, settings))
-      this.#own.remember(uuid, spec.name)
-      signal.throwIfAborted()
-      await this.#announcer.quietly(uuid, startEchoes, () => domain.start())
-      signal.throwIfAborted()
-    } catch (error) {
-      await this.#clean(uuid).catch((trouble) => this.#deps.log.error({ err: trouble, uuid }, 'a failed spawn could not be cleaned up'))
-      throw error
-    }
-  }
-
   destroy(uuid: string): Promise<void> {
     checkedUuid(uuid)
-    return this.#alone(uuid, () => this.#told(uuid, () => this.#clean(uuid)))
+    return this.#alone(uuid, () => this.#told(uuid, () => this.#maker.remove(uuid)))
   }
 
   powerOn(uuid: string): Promise<void> {
@@ -254,7 +218,7 @@ class LibvirtDriver implements ComputeDriver {
   console(uuid: string, type: ConsoleType): Promise<ConsoleEndpoint> {
     return this.#told(uuid, async () => {
       const power = await powerOf(await this.#existing(uuid))
-      const path = this.#socket(uuid, type === 'serial' ? 'tty' : 'vnc')
+      const path = this.#maker.socket(uuid, type === 'serial' ? 'tty' : 'vnc')
       const has = consoleTypes.includes(type) && (power === PowerState.running || power === PowerState.paused) && existsSync(path)
       if (!has) throw new GuestError(uuid, 'wrong-state', `guest ${uuid} has no ${type} console at present`)
       return { kind: 'unix', path }
@@ -275,27 +239,10 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
     this.#sweep.cancel()
     await Promise.allSettled(this.#lanes.values())
     await this.#session[Symbol.asyncDispose]()
-  }
-
-  #socket(uuid: string, kind: 'vnc' | 'tty'): string {
-    return join(this.#deps.runDir, `${uuid}.${kind}`)
-  }
-
-  #survey(connection: Connection): Promise<Host> {
-    if (!this.#surveyed) {
-      const survey = surveyHost(connection, this.#deps, this.#deps.config, this.#deps.log).then((host) => {
-        this.#host = host
-        return host
-      })
-      this.#surveyed = survey
-      survey.catch(() => {
-        if (this.#surveyed === survey) this.#surveyed = undefined
-      })
-    }
-    return this.#surveyed
   }
 
   /** Turns libvirt's errors into the driver's. */
@@ -362,20 +309,6 @@ class LibvirtDriver implements ComputeDriver {
     if (power === PowerState.suspended && (await domain.hasManagedSave())) await domain.managedSaveRemove()
   }
 
-  /** Removes what there is of a guest: domain, files and sockets. */
-  async #clean(uuid: string): Promise<void> {
-    const found = await this.#own.find(uuid)
-    if (found) await this.#remove(found.domain)
-    await this.#files.remove(uuid)
-    for (const kind of ['vnc', 'tty'] as const) await rm(this.#socket(uuid, kind), { force: true })
-    this.#announcer.forget(uuid)
-  }
-
-  async #remove(domain: Domain): Promise<void> {
-    await removeDomain(domain, this.#deps.clock)
-    this.#own.forget(domain.uuid)
-  }
-
   #onEvent(event: DomainEvent): void {
     const { uuid, name } = event.domain
     const change = this.#announcer.news(event)
@@ -395,7 +328,7 @@ class LibvirtDriver implements ComputeDriver {
     } catch (error) {
       this.#deps.log.warn({ err: error }, `serial logs were not kept in bounds: ${messageOf(error)}`)
     }
-    this.#sweep = this.#deps.clock.after(logSweepMs, () => void this.#sweepLogs())
+    if (!this.#closed) this.#sweep = this.#deps.clock.after(logSweepMs, () => void this.#sweepLogs())
   }
 }
 

@@ -102,6 +102,7 @@ export async function readResources(
         : [[arch, hypervisor, 'hvm']],
     traits: [
       ...deviceTraits,
+      ...(arch === 'x86_64' ? ['COMPUTE_ARCH_X86_64', 'HW_ARCH_X86_64'] : ['COMPUTE_ARCH_AARCH64', 'HW_ARCH_AARCH64']),
       'COMPUTE_FIRMWARE_BIOS',
       ...(uefiFirmware(arch) ? ['COMPUTE_FIRMWARE_UEFI'] : []),
       ...(arch === 'x86_64' ? flags.flatMap((flag) => (traitNames[flag] ? [`HW_CPU_X86_${traitNames[flag]}`] : [])) : []),
