@@ -6,7 +6,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from './base/clock.ts'
 import type { Config } from './base/config/index.ts'
-import { CloudError } from './base/errors.ts'
+import { CloudError, messageOf } from './base/errors.ts'
 import type { Log } from './base/log.ts'
 import { processConfig } from './config.ts'
 import type { Credentials } from './credentials.ts'
@@ -38,6 +38,8 @@ export async function chooseDrivers(deps: DriverDeps): Promise<DriverChoice> {
     hostNamespace: hostNamespace || null,
     childCommand,
     log: { info: (line) => log.info(line), warn: (line) => log.warn(line), error: (line) => log.error(line) },
+  }).catch((error: unknown) => {
+    throw new CloudError('unavailable', messageOf(error), { cause: error })
   })
   return { kind, network, makeComputeDrivers: () => (kind === 'fake' ? fakeDrivers(deps) : [libvirtDriver(deps)]) }
 }

@@ -1,5 +1,5 @@
 /** The command line. Commands are loaded when they are called, so that each starts as fast as it can. */
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { messageOf } from '../base/errors.ts'
 import { err, isExpected, type Shell } from './shell.ts'
 
@@ -24,7 +24,6 @@ const repeated = (value: string, before: string[] = []): string[] => [...before,
 function makeProgram(shell: Shell, exit: (code: number) => void): Command {
   const program = new Command('minicloud')
     .description('A whole OpenStack-compatible cloud in one process.')
-    .option('--json', 'answer in JSON')
     .showHelpAfterError('(minicloud --help tells more)')
   const dataDir = () =>
     new Option('--data-dir <dir>', 'where all state lives (default: /var/lib/minicloud for root, else ~/.local/share/minicloud)')
@@ -56,7 +55,68 @@ function makeProgram(shell: Shell, exit: (code: number) => void): Command {
     .description('print export lines for a shell: eval $(minicloud env)')
     .addOption(config())
     .addOption(dataDir())
+    .option('--json', 'answer in JSON')
     .action(async (_flags, command: Command) => (await import('./env.ts')).printEnv(flagsOf(command), shell))
+
+  program
+    .command('doctor')
+    .description('try what real guests need on this machine, and say what to do about each problem')
+    .addOption(config())
+    .addOption(dataDir())
+    .option('--json', 'answer in JSON')
+    .action(async (_flags, command: Command) => exit(await (await import('./doctor.ts')).doctor(flagsOf(command), shell)))
+
+  const manage = program.command('manage').description("nova-manage's commands")
+  for (const [name, about] of [
+    ['db', 'the database'],
+    ['api_db', 'the same database: minicloud has one'],
+  ] as const) {
+    const db = manage.command(name).description(about)
+    db.command('sync')
+      .description("bring the database to this program's schema")
+      .addOption(config())
+      .addOption(dataDir())
+      .action(async (_flags, command: Command) => (await import('./manage.ts')).syncDatabase(flagsOf(command), shell))
+    db.command('version')
+      .description("print the number of the database's schema")
+      .addOption(config())
+      .addOption(dataDir())
+      .option('--json', 'answer in JSON')
+      .action(async (_flags, command: Command) => (await import('./manage.ts')).printDatabaseVersion(flagsOf(command), shell))
+  }
+
+  const image = program.command('image').description('bring and build images')
+  image
+    .command('add')
+    .description('upload a disk image into the running cloud')
+    .argument('<file>')
+    .option('--name <name>', "the image's name (default: the file's)")
+    .option('--disk-format <format>', 'raw, qcow2, vmdk, vdi, vhd, vhdx, iso … (default: what the bytes say)')
+    .option('--public', 'let every project use it')
+    .addOption(config())
+    .addOption(dataDir())
+    .option('--json', 'answer in JSON')
+    .action(async (file: string, _flags, command: Command) => (await import('./image.ts')).addImage(file, flagsOf(command), shell))
+  image
+    .command('build-tiny')
+    .description('build the small image that boots, from Debian packages')
+    .option('--out <dir>', 'where its files go (default: here)')
+    .option('--json', 'answer in JSON')
+    .action(async (_flags, command: Command) => (await import('./image.ts')).buildTinyImage(flagsOf(command)))
+
+  program
+    .command('reset')
+    .description('remove a cloud that is stopped: its guests, networks and data directory')
+    .addOption(config())
+    .addOption(dataDir())
+    .option('--yes', 'do not ask')
+    .action(async (_flags, command: Command) => (await import('./reset.ts')).reset(flagsOf(command), shell))
+
+  program
+    .command('completion')
+    .description('print a script that completes minicloud in a shell: source <(minicloud completion bash)')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .action(async (kind: 'bash' | 'zsh' | 'fish') => (await import('./completion.ts')).printCompletion(program, kind))
 
   return program
 }

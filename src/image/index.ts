@@ -39,6 +39,7 @@ import { Members } from './members.ts'
 export type { BaseFile } from './bases.ts'
 export { imageCacheConfig, imageConfig, imageDiskConfig } from './config.ts'
 export type { Image, ImageStatus, NewImage, Viewer, Visibility } from './image.ts'
+export { type ImageReader, type Inspection, inspect } from './inspect/index.ts'
 export type { ListQuery } from './list.ts'
 export {
   convert,
