@@ -10,10 +10,10 @@ export const metadataConfig = section('api', {
   vendordataDynamicTargets: list({ default: [], doc: 'Services asked for vendor data, each as name@url.' }),
   vendordataDynamicSslCertfile: text({
     default: '',
-    doc: 'A file of certificates by which those services are known; empty: the system’s.',
+    doc: 'A file of certificates by which those services are known; empty: those that Node.js trusts.',
   }),
   vendordataDynamicConnectTimeout: int({ default: 5, min: 3, doc: 'Seconds in which such a service must take a connection.' }),
-  vendordataDynamicReadTimeout: int({ default: 5, min: 0, doc: 'Seconds in which it must have answered.' }),
+  vendordataDynamicReadTimeout: int({ default: 5, min: 1, doc: 'Seconds in which it must have answered.' }),
   vendordataDynamicFailureFatal: bool({ default: false, doc: 'Let a failed question fail the build of a server with a config drive.' }),
   vendordataDynamicAllowedNetworks: list({
     default: [],

@@ -33,6 +33,7 @@ export type Metadata = AsyncDisposable & {
   listen(at: { host: string; port: number }): Promise<{ host: string; port: number }>
 }
 
+/** @throws {ConfigError} for options that cannot be used. */
 export function makeMetadata(ground: Ground & { model: Model; networks: Networks; serviceToken?: ServiceToken }): Metadata {
   const { networks, config } = ground
   const guests = new Guests({ ...ground, vendor: makeVendorData(ground) })

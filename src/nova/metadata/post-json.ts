@@ -86,7 +86,7 @@ function exchange(question: Question, address: string): Promise<string> {
         timer = setTimeout(fail, readTimeoutMs, 'no answer in time')
       }),
     )
-    request.once('error', reject)
+    request.on('error', reject)
     request.once('close', () => clearTimeout(timer))
     request.once('response', (response) => {
       const status = response.statusCode ?? 0
@@ -98,7 +98,7 @@ function exchange(question: Question, address: string): Promise<string> {
         if (length > maxBytes) fail(`more than ${maxBytes} bytes`)
         else chunks.push(chunk)
       })
-      response.once('error', reject)
+      response.on('error', reject)
       response.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
     })
     request.end(body)

@@ -4,11 +4,12 @@
  * @see https://docs.openstack.org/nova/latest/admin/vendordata.html
  */
 import { readFile } from 'node:fs/promises'
+import { ConfigError } from '../../base/config/index.ts'
 import { messageOf, unavailable } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
 import { apiConfig, type Instance } from '../model/index.ts'
 import { metadataConfig } from './config.ts'
-import { parseNetwork, postJson } from './post-json.ts'
+import { type Network, parseNetwork, postJson } from './post-json.ts'
 
 export type VendorData = {
   /** Whether StaticJSON is among the providers. */
@@ -30,13 +31,14 @@ const maxAnswerBytes = 1024 * 1024
 
 type Target = { readonly name: string; readonly url: URL }
 
+/** @throws {ConfigError} for an allowed network that is none. */
 export function makeVendorData(ground: Ground & { serviceToken?: ServiceToken }): VendorDataSource {
   const { config, log, serviceToken } = ground
   const { vendordataJsonfilePath: file } = config.get(apiConfig)
   const options = config.get(metadataConfig)
   const hasStatic = options.vendordataProviders.includes('StaticJSON')
   const targets = options.vendordataProviders.includes('DynamicJSON') ? options.vendordataDynamicTargets.flatMap(readTarget) : []
-  const allowed = options.vendordataDynamicAllowedNetworks.map(parseNetwork)
+  const allowed = options.vendordataDynamicAllowedNetworks.map(readNetwork)
   const caFile = options.vendordataDynamicSslCertfile
 
   function readTarget(text: string): Target[] {
@@ -45,6 +47,14 @@ export function makeVendorData(ground: Ground & { serviceToken?: ServiceToken })
     if (at > 0 && (url?.protocol === 'http:' || url?.protocol === 'https:')) return [{ name: text.slice(0, at), url }]
     log.warn({ target: text }, '[api] vendordata_dynamic_targets has one that is not name@http(s)://…; it is left out')
     return []
+  }
+
+  function readNetwork(text: string): Network {
+    try {
+      return parseNetwork(text)
+    } catch {
+      throw new ConfigError(`[api] vendordata_dynamic_allowed_networks: expected address/length, got "${text}"`)
+    }
   }
 
   async function readFixed(): Promise<unknown> {
