@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#server-consoles-servers-remote-consoles
  */
 import { Type } from '@sinclair/typebox'
-import { CloudError, invalid, notFound } from '../../base/errors.ts'
+import { invalid, notFound } from '../../base/errors.ts'
 import { as, atLeast, bodies, type Incoming, operation } from '../../base/http/index.ts'
 import type { ConsoleType } from '../virt/index.ts'
 import type { NovaApi } from './deps.ts'
@@ -110,25 +110,4 @@ const showConsoleToken = operation({
   },
 })
 
-/** XenServer's consoles are gone from OpenStack; their routes say so. */
-const removed = (
-  [
-    ['GET', '/servers/{server_id}/consoles'],
-    ['POST', '/servers/{server_id}/consoles'],
-    ['GET', '/servers/{server_id}/consoles/{console_id}'],
-    ['DELETE', '/servers/{server_id}/consoles/{console_id}'],
-  ] as const
-).map(([method, path]) =>
-  operation({
-    method,
-    path,
-    status: 200,
-    errors: [410],
-    policy: null,
-    handle: () => {
-      throw new CloudError('gone', 'This resource is no longer available. No forwarding address is given.')
-    },
-  }),
-)
-
-export const consoleOperations = [...consoleActions, createRemoteConsole, showConsoleToken, ...removed]
+export const consoleOperations = [...consoleActions, createRemoteConsole, showConsoleToken]

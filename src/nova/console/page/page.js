@@ -23,7 +23,7 @@ function showName() {
 function show(state, word) {
   document.body.dataset.state = state
   byId('state').textContent = word
-  for (const id of ['cad', 'paste']) byId(id).disabled = state !== 'connected'
+  for (const id of ['cad', 'paste', 'fit']) byId(id).disabled = state !== 'connected'
 }
 
 /** A name that a shell would take apart stands in quotes. */
