@@ -6,6 +6,7 @@ export {
   float,
   int,
   list,
+  many,
   type Option,
   optionName,
   type Section,

@@ -21,7 +21,7 @@ export function configReference(sections: readonly Section[]): string {
       '| --- | --- | --- | --- | --- |',
       ...rows(section).map(
         (row) =>
-          `| \`${row.name}\` | ${row.type.replaceAll('|', '\\|')} | ${row.default === '' ? '' : `\`${row.default}\``} | \`${row.env}\` | ${row.doc} |`,
+          `| \`${row.name}\` | ${row.type.replaceAll('|', '\\|')} | ${row.default === '' ? '' : `\`${row.default}\``} | \`${row.env}\` | ${row.doc.replaceAll('|', '\\|').replaceAll('\n', ' ')} |`,
       ),
     ].join('\n'),
   )
@@ -31,7 +31,9 @@ export function configReference(sections: readonly Section[]): string {
 /** An INI file with every option commented out at its default. */
 export function sampleConfig(sections: readonly Section[]): string {
   const parts = sections.map((section) =>
-    [`[${section.name}]`, ...rows(section).map((row) => `# ${row.doc}\n#${row.name} = ${row.default}\n`)].join('\n'),
+    [`[${section.name}]`, ...rows(section).map((row) => `# ${row.doc.replaceAll('\n', '\n# ')}\n#${row.name} = ${row.default}\n`)].join(
+      '\n',
+    ),
   )
   return `${parts.join('\n')}\n`
 }
