@@ -7,7 +7,7 @@
  * @see https://docs.openstack.org/placement/latest/contributor/architecture.html
  */
 import { type AnySQLiteColumn, index, integer, primaryKey, real, sqliteTable, unique } from 'drizzle-orm/sqlite-core'
-import { timestamps, varchar } from '../base/db/index.ts'
+import { timestamps, varchar } from '../base/db/columns.ts'
 
 const id = () => integer('id').primaryKey({ autoIncrement: true })
 const uuid = (name: string) => varchar(name, { length: 36 })

@@ -4,6 +4,9 @@
  * DATETIME is text `YYYY-MM-DD HH:MM:SS.ffffff` in UTC and stays text inside (see `clock.ts`), BOOLEAN is 0 or 1,
  * JSON is text. Soft-deleted rows carry `deleted = id`, and unique keys include `deleted`.
  *
+ * For `tables.ts` alone, from which migrations are generated: the running cloud speaks SQL, and does not load Drizzle (0.4 s and
+ * 140 MiB).
+ *
  * @see https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
  */
 import { customType, integer } from 'drizzle-orm/sqlite-core'

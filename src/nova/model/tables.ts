@@ -5,7 +5,7 @@
  * @see https://docs.openstack.org/nova/latest/reference/database-migrations.html
  */
 import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import { boolean, datetime, softDelete, timestamps, varchar } from '../../base/db/index.ts'
+import { boolean, datetime, softDelete, timestamps, varchar } from '../../base/db/columns.ts'
 
 /** Servers. `deleted = id` once deleted; `uuid` is unique for ever. */
 export const instances = sqliteTable(
