@@ -6,12 +6,12 @@
  *
  * @see https://www.sqlite.org/wal.html
  */
-import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, openSync } from 'node:fs'
 import type BetterSqlite3 from 'better-sqlite3'
 import Sqlite from 'better-sqlite3'
-import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3'
 import { CloudError, messageOf, unavailable } from '../errors.ts'
 import { migrate } from './migrate.ts'
+import { explainTrouble } from './trouble.ts'
 
 export type Statement = BetterSqlite3.Statement<unknown[], unknown>
 
@@ -23,24 +23,8 @@ export type DatabaseOptions = {
   nativeBinding?: string
 }
 
-/** SQLite's result codes that mean the machine, not the request, is at fault. */
-const remedies: Record<string, string> = {
-  SQLITE_FULL: 'The disk that holds the database is full.',
-  SQLITE_BUSY: 'The database is locked by another program; try again.',
-  SQLITE_READONLY: 'The database cannot be written.',
-  SQLITE_IOERR: 'The disk that holds the database reports an error.',
-}
-
-/** Turns SQLite's own trouble into 503; anything else passes as it is. */
-function explain(error: unknown): unknown {
-  const code = error instanceof Sqlite.SqliteError ? Object.keys(remedies).find((name) => error.code.startsWith(name)) : undefined
-  return code === undefined ? error : unavailable(remedies[code] ?? messageOf(error), { cause: error })
-}
-
 export class Database implements Disposable {
   readonly sqlite: BetterSqlite3.Database
-  /** Drizzle over the same connection, for queries that need no tuning. */
-  readonly orm: BetterSQLite3Database
   readonly #lock: BetterSqlite3.Database | undefined
   readonly #statements = new Map<string, Statement>()
   #afterCommit: (() => void)[] = []
@@ -55,19 +39,24 @@ export class Database implements Disposable {
     const isFile = file !== ':memory:'
     if (isFile) this.#lock = lockFile(`${file}.lock`, options)
     try {
-      const isNew = !isFile || !existsSync(file)
       if (isFile) keepPrivate(file)
-      this.sqlite = new Sqlite(file, { ...options, timeout: 250 })
-      if (isNew) this.sqlite.pragma('auto_vacuum = INCREMENTAL')
+      this.sqlite = new Sqlite(file, { ...options, timeout: busyTimeoutMs })
+    } catch (error) {
+      this.#lock?.close()
+      throw explainTrouble(error)
+    }
+    try {
+      // Before the first table only; later it changes nothing.
+      this.sqlite.pragma('auto_vacuum = INCREMENTAL')
       this.sqlite.pragma('journal_mode = WAL')
       this.sqlite.pragma(`synchronous = ${synchronous}`)
       this.sqlite.pragma('foreign_keys = ON')
       this.sqlite.pragma('cache_size = -16000')
-      this.orm = drizzle(this.sqlite)
       migrate(this.sqlite)
     } catch (error) {
+      this.sqlite.close()
       this.#lock?.close()
-      throw explain(error)
+      throw explainTrouble(error)
     }
   }
 
@@ -82,7 +71,7 @@ export class Database implements Disposable {
   }
 
   /**
-   * Runs `work` in one transaction; inside another it joins that one.
+   * Runs `work` in one transaction; inside another it joins that one, and a failure that the outer work catches undoes nothing.
    * @throws whatever `work` throws, after rolling back; SQLite's own trouble as {@link CloudError} `unavailable`.
    */
   transaction<T>(work: () => T): T {
@@ -95,18 +84,34 @@ export class Database implements Disposable {
     } catch (error) {
       this.#afterCommit = []
       if (this.sqlite.inTransaction) this.prepare('ROLLBACK').run()
-      throw explain(error)
+      throw explainTrouble(error)
     }
-    const calls = this.#afterCommit
-    this.#afterCommit = []
-    for (const call of calls) call()
+    this.#callAfterCommit()
     return result
   }
 
-  /** Calls once the running transaction has committed, never if it rolls back; at once outside of one. */
+  /**
+   * Calls once the running transaction has committed, never if it rolls back; at once outside of one. One call that
+   * throws keeps none of the others from running; `transaction` throws the first such error after all have run.
+   */
   afterCommit(call: () => void): void {
     if (this.sqlite.inTransaction) this.#afterCommit.push(call)
     else call()
+  }
+
+  #callAfterCommit(): void {
+    const calls = this.#afterCommit
+    if (calls.length === 0) return
+    this.#afterCommit = []
+    const errors: unknown[] = []
+    for (const call of calls) {
+      try {
+        call()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
   }
 
   [Symbol.dispose](): void {
@@ -116,14 +121,25 @@ export class Database implements Disposable {
   }
 }
 
-/** The file is its owner's alone, also where the directory is not; SQLite gives its WAL the same mode. */
+/**
+ * The file is its owner's alone, also where the directory is not; SQLite gives its WAL the same mode.
+ * @throws {CloudError} `unavailable` when the file can be neither made nor opened.
+ */
 function keepPrivate(file: string): void {
-  closeSync(openSync(file, 'a', 0o600))
-  chmodSync(file, 0o600)
+  try {
+    closeSync(openSync(file, 'a', 0o600))
+    chmodSync(file, 0o600)
+  } catch (error) {
+    throw unavailable(`The database ${file} cannot be opened: ${messageOf(error)}`, { cause: error })
+  }
 }
+
+/** How long a write waits for another connection, such as a person's `sqlite3`; the event loop stands still meanwhile. */
+const busyTimeoutMs = 250
 
 /** A SQLite file held in an exclusive transaction: the kernel lets go of it however the process ends. */
 function lockFile(file: string, options: BetterSqlite3.Options): BetterSqlite3.Database {
+  keepPrivate(file)
   const lock = new Sqlite(file, { ...options, timeout: 0 })
   try {
     lock.pragma('journal_mode = DELETE')
@@ -131,6 +147,7 @@ function lockFile(file: string, options: BetterSqlite3.Options): BetterSqlite3.D
     return lock
   } catch (error) {
     lock.close()
+    if (!(error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY'))) throw explainTrouble(error)
     throw new CloudError('conflict', `Another minicloud is using this data directory (${file} is locked).`, { cause: error })
   }
 }

@@ -6,7 +6,7 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { listAssets, readAsset } from '../assets.ts'
 import { CloudError } from '../errors.ts'
 
-type Migration = { version: number; name: string; sql: string }
+export type Migration = { version: number; name: string; sql: string }
 
 /** `migrations/0001_initial.sql` and so on, in order. */
 export function migrations(): Migration[] {
@@ -15,12 +15,15 @@ export function migrations(): Migration[] {
     .map((name) => ({ version: Number.parseInt(name.slice('migrations/'.length), 10), name, sql: readAsset(name).toString('utf8') }))
 }
 
+/** The number of the last migration applied; 0 for an empty file. */
 export const schemaVersion = (sqlite: BetterSqlite3.Database): number => sqlite.pragma('user_version', { simple: true }) as number
 
-/** @throws {CloudError} `invalid` when the file is newer than this program. */
-export function migrate(sqlite: BetterSqlite3.Database): void {
+/**
+ * Brings the file to the newest version, one transaction a step: what fails leaves the version before it.
+ * @throws {CloudError} `invalid` when the file is newer than this program; SQLite's error when a step fails.
+ */
+export function migrate(sqlite: BetterSqlite3.Database, known: readonly Migration[] = migrations()): void {
   const current = schemaVersion(sqlite)
-  const known = migrations()
   const newest = known.at(-1)?.version ?? 0
   if (current > newest) {
     throw new CloudError(
