@@ -26,6 +26,8 @@ export type DriverChoice = {
 export type DriverDeps = { config: Config; log: Log; clock: Clock; dataDir: string; credentials: Credentials; childCommand: string[] }
 
 const systemUri = 'qemu:///system'
+/** Sockets and name servers' files: short paths, and open to the users that QEMU and dnsmasq become. */
+const runDir = '/run/minicloud'
 
 /** @throws {CloudError} `unavailable` naming every problem and remedy, when what was asked for cannot work. */
 export async function chooseDrivers(deps: DriverDeps): Promise<DriverChoice> {
@@ -35,6 +37,7 @@ export async function chooseDrivers(deps: DriverDeps): Promise<DriverChoice> {
   const networkKind = networkDriver === 'auto' ? (kind === 'libvirt' ? 'linux' : 'fake') : networkDriver
   const network = await makeNetworkDriver(networkKind, {
     cloudPrefix: credentials.prefix,
+    stateDir: join(runDir, credentials.prefix, 'network'),
     hostNamespace: hostNamespace || null,
     childCommand,
     log: { info: (line) => log.info(line), warn: (line) => log.warn(line), error: (line) => log.error(line) },
@@ -78,7 +81,7 @@ function libvirtDriver({ config, clock, log, dataDir, credentials }: DriverDeps)
     dataDir,
     uri: libvirtUri(config),
     instancesDir: join(dataDir, 'instances'),
-    runDir: join('/run/minicloud', credentials.prefix),
+    runDir: join(runDir, credentials.prefix, 'guests'),
     clock,
     log,
     config: config.get(libvirtConfig),

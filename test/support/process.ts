@@ -1,6 +1,6 @@
 /** A real minicloud process, and the real `openstack` client against it. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -106,6 +106,7 @@ export async function serve({
   command = [process.execPath, main],
 }: ServeOptions = {}): Promise<ServeProcess> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'minicloud-serve-'))
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
   const readyFile = join(dir, 'ready.json')
   rmSync(readyFile, { force: true })
   const logFile = join(dir, 'test.log')
