@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import { connect } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { manualClock } from '../../src/base/clock.ts'
 import { aPort, aSubnet, askAt, startMetadata } from '../support/metadata.ts'
 
 const ec2 = [
@@ -76,7 +77,6 @@ describe('listings', () => {
   })
 
   it('keeps versions of the future out of the listing and answers them all the same', async () => {
-    const { manualClock } = await import('../../src/base/clock.ts')
     const { guest } = startMetadata({ clock: manualClock(Date.UTC(2017, 0, 1)) })
     const { ask } = await guest()
     expect((await ask('/openstack')).text.split('\n')).toEqual([...openstack.slice(0, 6), 'latest'])
@@ -487,6 +487,49 @@ describe('hostile guests', () => {
     socket.write('\x16\x03\x01 no http\r\n\r\n')
     await closed
     expect(seen).toMatch(/^HTTP\/1.1 400 /)
+  })
+
+  /** A connection by hand: what came back, and whether it is closed. */
+  const dial = (port: number) => {
+    const line = { seen: '', isClosed: false, socket: connect(port, '127.0.0.1') }
+    line.socket.on('error', () => line.socket.destroy())
+    line.socket.on('close', () => {
+      line.isClosed = true
+    })
+    line.socket.on('data', (chunk) => {
+      line.seen += chunk
+    })
+    return line
+  }
+  const answersOf = ({ seen }: { seen: string }) => seen.match(/HTTP\/1.1 \d+/g) ?? []
+
+  it('keep a connection for as long as they use it', async () => {
+    const { guest, clock } = startMetadata()
+    const { port } = await guest()
+    const line = dial(port)
+    for (const count of [1, 2, 3]) {
+      line.socket.write('GET /openstack HTTP/1.1\r\nHost: x\r\n\r\n')
+      await expect.poll(() => answersOf(line).length).toBe(count)
+      await clock.advance('14 s')
+    }
+    expect(line.isClosed).toBe(false)
+    await clock.advance('2 s')
+    await expect.poll(() => line.isClosed).toBe(true)
+  })
+
+  it('lose a connection on which a body goes on after its refusal, or never ends', async () => {
+    const { guest, clock } = startMetadata()
+    const { port } = await guest()
+    const [long, slow] = [dial(port), dial(port)]
+    const head = 'POST /openstack/latest/password HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n'
+    long.socket.write(head + 'a'.repeat(70_000))
+    await expect.poll(() => answersOf(long)).toEqual(['HTTP/1.1 413'])
+    await expect.poll(() => long.isClosed).toBe(true)
+    slow.socket.write(`${head}a`)
+    await expect.poll(() => slow.socket.bytesWritten).toBe(head.length + 1)
+    await clock.advance('16 s')
+    await expect.poll(() => slow.isClosed).toBe(true)
+    expect(slow.seen).toBe('')
   })
 
   it('may hold sixteen connections, and none that idles', async () => {
