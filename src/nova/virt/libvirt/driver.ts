@@ -153,7 +153,7 @@ class LibvirtDriver implements ComputeDriver {
       const power = await powerOf(domain)
       if (power === PowerState.running) return
       if (power === PowerState.paused) throw wrongState(uuid, 'paused', 'power on')
-      await this.#start(domain, power === PowerState.suspended ? [] : startEchoes)
+      await this.#start(domain, power === PowerState.suspended ? ['agent-disconnected'] : startEchoes)
     })
   }
 
@@ -204,7 +204,7 @@ class LibvirtDriver implements ComputeDriver {
       const power = await powerOf(domain)
       if (power === PowerState.running) return
       if (power !== PowerState.suspended) throw wrongState(uuid, 'not suspended', 'resume')
-      await this.#start(domain, [])
+      await this.#start(domain, ['agent-disconnected'])
     })
   }
 

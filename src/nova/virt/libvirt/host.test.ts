@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
-import { chmod, chown, mkdir, mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Access } from './access.ts'
 import { makeConfigDrive } from './config-drive.ts'
 import { readCapabilities } from './host-facts.ts'
-import { runProbeGuest } from './kvm-probe.ts'
+import { probeKvm, runProbeGuest } from './kvm-probe.ts'
 import { capSerialLog, readSerialLog } from './serial-log.ts'
 
 let dir: string
@@ -97,6 +97,23 @@ describe('the probe guest', () => {
   })
 })
 
+test.skipIf(process.arch !== 'x64' || !existsSync('/dev/kvm'))(
+  "KVM's proof is remembered: a yes for good, a no until the next boot",
+  async () => {
+    const memory = join(dir, 'kvm.json')
+    const emulator = join(dir, 'qemu')
+    const answers = async (status: number) => {
+      await writeFile(emulator, `#!/bin/sh\nexit ${status}\n`, { mode: 0o755 })
+      return (await probeKvm({ emulator, memory })).works
+    }
+    expect(await answers(1)).toBe(false)
+    expect(await answers(33)).toBe(false)
+    await writeFile(memory, (await readFile(memory, 'utf8')).replace(/"boot":"[^"]*"/, '"boot":"an earlier one"'))
+    expect(await answers(33)).toBe(true)
+    expect(await answers(1)).toBe(true)
+  },
+)
+
 describe('the serial log', () => {
   test('is read from its end, over the start of a new file', async () => {
     const path = join(dir, 'console.log')
@@ -127,7 +144,6 @@ describe('the config drive', () => {
   test.skipIf(!existsSync('/usr/bin/xorriso'))('is an ISO with its label and files', async () => {
     const path = join(dir, 'disk.config')
     await makeConfigDrive({ format: 'iso9660', files }, path, join(dir, 'new'), never)
-    const { readFile } = await import('node:fs/promises')
     const image = await readFile(path)
     expect(image.toString('latin1', 32_808, 32_816)).toBe('config-2')
     expect(image.includes('{"uuid":"x"}')).toBe(true)
@@ -137,7 +153,6 @@ describe('the config drive', () => {
   test.skipIf(!existsSync('/usr/bin/mcopy'))('is a FAT disk on request', async () => {
     const path = join(dir, 'disk.config')
     await makeConfigDrive({ format: 'vfat', files }, path, join(dir, 'new'), never)
-    const { readFile } = await import('node:fs/promises')
     const image = await readFile(path)
     expect(image.toString('latin1', 54, 59) + image.toString('latin1', 82, 87)).toContain('FAT')
     expect(image.includes('{"uuid":"x"}')).toBe(true)

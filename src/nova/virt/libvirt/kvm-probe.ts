@@ -3,7 +3,8 @@
  * guests hang or crawl.
  *
  * The probe guest is a boot sector that makes 50,000 exits to the hypervisor and then writes to QEMU's debug-exit port, which ends QEMU
- * with status 33. A sound KVM needs a fraction of a second. The answer is remembered for kernel and processor.
+ * with status 33. A sound KVM needs a fraction of a second. The answer is remembered for kernel and processor; a no only until the next
+ * boot, since a busy moment can be its cause.
  *
  * @see https://www.qemu.org/docs/master/system/devices/
  */
@@ -73,14 +74,15 @@ export async function probeKvm({ emulator, memory }: { emulator: string; memory:
   )
   if (!open) return { works: false, why: '/dev/kvm cannot be opened' }
   const key = `${release()} ${cpus()[0]?.model ?? ''} ${emulator}`
+  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')).trim()
   try {
-    const known = JSON.parse(await readFile(memory, 'utf8')) as { key?: unknown; works?: unknown; why?: unknown }
-    if (known.key === key && typeof known.works === 'boolean') return { works: known.works, why: String(known.why) }
+    const known = JSON.parse(await readFile(memory, 'utf8')) as Partial<KvmAnswer & { key: string; boot: string }>
+    if (known.key === key && (known.works || known.boot === boot)) return { works: known.works === true, why: String(known.why) }
   } catch {
     // Nothing is known yet.
   }
   const answer = await runProbeGuest(emulator, 'kvm')
-  await writeFile(`${memory}.new`, JSON.stringify({ key, ...answer }), { mode: 0o600 })
+  await writeFile(`${memory}.new`, JSON.stringify({ key, boot, ...answer }), { mode: 0o600 })
   await rename(`${memory}.new`, memory)
   return answer
 }
