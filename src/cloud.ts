@@ -136,7 +136,6 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     )
     for (const manager of managers) closers.push(() => manager[Symbol.asyncDispose]())
     const consoles = makeConsoles({ ...ground, model, conductor })
-    closers.push(() => consoles[Symbol.asyncDispose]())
     const compute = makeComputeApi({ ...ground, model, conductor, images, networks, placement, identity, consoles })
     const health = makeHealth(metrics)
     closers.push(() => sagas.stop())
@@ -163,7 +162,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       trustForwarded: process_.trustForwarded,
       strict,
     })
-    closers.push(() => server.close())
+    closers.push(
+      () => server.close(),
+      // First of all, since a listener is closed only when nobody is on a console any more.
+      () => consoles[Symbol.asyncDispose](),
+    )
 
     const ready = (async () => {
       networks.onMetadataConnection((socket, origin) => metadata.serveGuest(socket, origin))

@@ -22,6 +22,8 @@ export class HttpServer implements AsyncDisposable {
   readonly #upgrades: Readonly<Record<string, UpgradeHandler>>
   readonly #options: HttpServerOptions
   #server: Server | undefined
+  /** Connections that are HTTP no longer: nobody else would cut them. */
+  readonly #upgraded = new Set<Duplex>()
 
   constructor(options: HttpServerOptions) {
     this.#options = options
@@ -66,7 +68,10 @@ export class HttpServer implements AsyncDisposable {
     this.#server = undefined
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeIdleConnections()
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs)
+    const cut = setTimeout(() => {
+      server.closeAllConnections()
+      for (const socket of this.#upgraded) socket.destroy()
+    }, graceMs)
     await closed
     clearTimeout(cut)
   }
@@ -77,6 +82,8 @@ export class HttpServer implements AsyncDisposable {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', (error) => this.#options.log.debug({ err: error }, 'socket error'))
+    this.#upgraded.add(socket)
+    socket.on('close', () => this.#upgraded.delete(socket))
     const path = (request.url ?? '/').split('?')[0] ?? '/'
     const prefix = Object.keys(this.#upgrades).find((candidate) => path === candidate || path.startsWith(`${candidate}/`))
     const handler = prefix === undefined ? undefined : this.#upgrades[prefix]
