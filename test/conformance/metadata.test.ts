@@ -532,6 +532,24 @@ describe('hostile guests', () => {
     expect(slow.seen).toBe('')
   })
 
+  it('get no 5xx when they hang up in the middle', async () => {
+    const { guest, ground } = startMetadata()
+    const errors: unknown[] = []
+    ground.log.error = (...said: unknown[]) => errors.push(said)
+    const { port, ask } = await guest()
+    const lines = ['GET /openst', 'POST /openstack HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc'].map((text) => {
+      const line = dial(port)
+      line.socket.end(text)
+      return line
+    })
+    const rude = dial(port)
+    rude.socket.write('POST /openstack HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc', () => rude.socket.resetAndDestroy())
+    for (const line of [...lines, rude]) await expect.poll(() => line.isClosed).toBe(true)
+    expect((await ask('/openstack')).status).toBe(200)
+    expect(lines.flatMap(answersOf).filter((status) => status > 'HTTP/1.1 5')).toEqual([])
+    expect(errors).toEqual([])
+  })
+
   it('may hold sixteen connections, and none that idles', async () => {
     const { guest, clock } = startMetadata()
     const { port, ask } = await guest()

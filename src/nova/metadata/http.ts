@@ -96,7 +96,7 @@ function send(response: ServerResponse, status: number, contentType: string, bod
 async function readBody(request: IncomingMessage): Promise<Uint8Array> {
   const chunks: Buffer[] = []
   let length = 0
-  // A loop over the request itself would destroy the socket when it ends early, before the answer is sent.
+  // A plain loop would destroy the request when it ends early, and its answer is still to be sent.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length
     if (length > maxBodyBytes) throw new CloudError('too-large', `A body has at most ${maxBodyBytes} bytes.`)
