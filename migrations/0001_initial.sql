@@ -23,7 +23,7 @@ CREATE TABLE `minicloud_sagas` (
 	`request_id` VARCHAR(255)
 );
 
-CREATE INDEX `minicloud_sagas_state_idx` ON `minicloud_sagas` (`state`);
+CREATE INDEX `minicloud_sagas_state_idx` ON `minicloud_sagas` (`state`,`updated_at`);
 CREATE INDEX `minicloud_sagas_key_idx` ON `minicloud_sagas` (`key`);
 CREATE TABLE `application_credential_role` (
 	`application_credential_id` integer NOT NULL,

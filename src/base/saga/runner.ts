@@ -4,7 +4,7 @@
  * A step's end and the next step's start share a transaction, so a saga of n steps costs n + 2 commits. At start-up
  * `resume()` takes up all unfinished ones: a step that started and never finished runs again.
  */
-import type { Clock } from '../clock.ts'
+import { type Clock, type Timer, timeText } from '../clock.ts'
 import type { Database } from '../db/index.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -19,6 +19,8 @@ export type RunnerOptions = {
   clock: Clock
   log: Log
   metrics?: Metrics
+  /** How long ended sagas are kept; a week when absent. */
+  keepMs?: number
   /** Called after each log row is durable: where tests, and `[debug] crash_at`, cut the process off. */
   afterLog?: (entry: { saga: string; step: string; event: string; attempt: number }) => void
 }
@@ -38,6 +40,12 @@ class Superseded extends Error {}
 class Shutdown extends Error {}
 
 const undoTries = 3
+const weekMs = 7 * 86_400_000
+/** Sagas deleted in one transaction: some ten milliseconds of the event loop. */
+const purgeBatch = 200
+const purgeEveryMs = 3_600_000
+/** While there is more to purge than one batch takes. */
+const purgeAgainMs = 1000
 
 export class SagaRunner {
   readonly #options: RunnerOptions
@@ -46,20 +54,27 @@ export class SagaRunner {
   /** The last saga of each key: the next one waits for it. */
   readonly #lanes = new Map<string, { tail: Promise<SagaOutcome>; abort: Set<AbortController> }>()
   readonly #running = new Set<Promise<SagaOutcome>>()
+  /** Ids of the sagas that this process has in hand. */
+  readonly #inHand = new Set<number>()
   #stopping = false
+  #purging: Timer | undefined
 
   constructor(options: RunnerOptions) {
     this.#options = options
     this.#store = new SagaStore(options.db, options.clock)
   }
 
+  /** Makes a definition known, with what its steps are given. @throws {Error} when it has no steps, or two of one name. */
   register<Input, Deps, Outputs>(definition: SagaDefinition<Input, Deps, Outputs>, deps: Deps): void {
+    const names = new Set(definition.steps.map((step) => step.name))
+    if (names.size === 0 || names.size < definition.steps.length) throw new Error(`${definition.name} has no steps, or two of one name`)
     this.#definitions.set(definition.name, { definition, deps })
   }
 
   /**
    * Writes the saga's row, in the caller's transaction if there is one, and sets it going once that has committed.
-   * The answer resolves when the saga ends; it never rejects.
+   * The answer resolves when the saga ends and never rejects; after a rollback nothing starts and it stays open.
+   * @throws {CloudError} `unavailable` when the row cannot be written; {Error} when no such saga is registered.
    */
   start<Input>(
     definition: { name: string },
@@ -82,11 +97,38 @@ export class SagaRunner {
     })
   }
 
-  /** Takes up every unfinished saga; the answer tells how many. */
+  /** Takes up every unfinished saga that is not in hand, and begins to purge; the answer tells how many were taken up. */
   resume(): number {
-    const rows = this.#store.unfinished().filter((row) => this.#definitions.has(row.name))
-    for (const row of rows) void this.#enqueue(row)
-    return rows.length
+    const rows = this.#store.unfinished().filter((row) => !this.#inHand.has(row.id))
+    const known = rows.filter((row) => this.#definitions.has(row.name))
+    for (const row of known) void this.#enqueue(row)
+    for (const { id, name, key } of rows.filter((row) => !known.includes(row)))
+      this.#options.log.error({ saga: name, key, id }, 'no saga of this name is known: it stays unfinished')
+    if (this.#purging === undefined) this.#purgeAfter(0)
+    return known.length
+  }
+
+  /**
+   * Deletes a bounded batch of the sagas that ended more than `olderThanMs` ago, with their log; tells how many.
+   * Unfinished and stuck ones stay.
+   * @throws {CloudError} `unavailable` when the database cannot be written.
+   */
+  purge(olderThanMs: number): number {
+    return this.#store.deleteEnded(timeText(this.#options.clock.now() - olderThanMs), purgeBatch)
+  }
+
+  #purgeAfter(delayMs: number): void {
+    const { clock, log, keepMs = weekMs } = this.#options
+    this.#purging = clock.after(delayMs, () => {
+      if (this.#stopping) return
+      let purged = 0
+      try {
+        purged = this.purge(keepMs)
+      } catch (error) {
+        log.warn({ err: error }, 'ended sagas could not be purged')
+      }
+      this.#purgeAfter(purged === purgeBatch ? purgeAgainMs : purgeEveryMs)
+    })
   }
 
   /** Whether a saga of this key is unfinished in this process. */
@@ -94,15 +136,19 @@ export class SagaRunner {
     return this.#lanes.has(key)
   }
 
+  /** Resolves when no saga runs or waits. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled([...this.#running])
   }
 
-  /** Lets no further step begin and waits for those that run, at most `graceMs`. */
+  /** Lets no further step or undo begin and waits for those that run, at most `graceMs`; the sagas go on at the next start. */
   async stop(graceMs = 10_000): Promise<void> {
     this.#stopping = true
+    this.#purging?.cancel()
     for (const { abort } of this.#lanes.values()) for (const controller of abort) controller.abort(new Shutdown('shutting down'))
-    await Promise.race([this.settled(), this.#options.clock.sleep(graceMs)])
+    const enough = new AbortController()
+    await Promise.race([this.settled(), this.#options.clock.sleep(graceMs, enough.signal).catch(() => undefined)])
+    enough.abort()
   }
 
   #definition(name: string): Registered {
@@ -119,7 +165,9 @@ export class SagaRunner {
     const work = lane.tail.then(() => this.#drive(row, controller.signal))
     lane.tail = work
     this.#running.add(work)
+    this.#inHand.add(row.id)
     void work.finally(() => {
+      this.#inHand.delete(row.id)
       lane.abort.delete(controller)
       this.#running.delete(work)
       if (lane.tail === work) this.#lanes.delete(row.key)
@@ -176,7 +224,7 @@ class Drive {
     this.#outputs = past.outputs
     this.#earlier = past.earlier
     if (this.#row.state === 'undoing' || this.#row.state === 'stuck') {
-      const error = new Error(this.#row.error ?? 'interrupted')
+      const error = new Error(past.failure ?? this.#row.error ?? 'interrupted')
       return await this.#turnBack(error, past.retryFrom)
     }
     return await this.#forward()
@@ -245,6 +293,7 @@ class Drive {
     for (let i = this.#steps.length - 1; i >= lowest; i -= 1) {
       const step = this.#steps[i]!
       if (!started.has(step.name) || undone.has(step.name)) continue
+      if (this.#stopping()) return { id: this.#row.id, state: 'stopped' }
       const failure = await this.#undo(step)
       if (failure) return this.#stopping() ? { id: this.#row.id, state: 'stopped' } : this.#stuck(step, failure)
     }

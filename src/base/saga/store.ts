@@ -24,6 +24,8 @@ export type SagaHistory = {
   undone: Set<string>
   /** Where the attempt's failure asked to go on from, if it did. */
   retryFrom: string | null
+  /** What made the attempt turn back, if it did. */
+  failure: string | null
 }
 
 type LogRow = { attempt: number; step: string; event: SagaEvent; output: string | null }
@@ -74,11 +76,23 @@ export class SagaStore {
       .map((row) => ({ ...row, input: JSON.parse(row.input) as unknown }))
   }
 
+  /** Deletes at most `limit` sagas that ended before `text`, the oldest of each state first, with their log; tells how many. */
+  deleteEnded(before: string, limit: number): number {
+    const remove = this.#db.prepare(
+      `DELETE FROM minicloud_sagas WHERE id IN (
+        SELECT id FROM minicloud_sagas WHERE state = ? AND updated_at < ? ORDER BY updated_at LIMIT ?)`,
+    )
+    return this.#db.transaction(() => {
+      const done = remove.run('done', before, limit).changes
+      return done + (done < limit ? remove.run('undone', before, limit - done).changes : 0)
+    })
+  }
+
   history(sagaId: number, attempt: number): SagaHistory {
     const rows = this.#db
       .prepare<LogRow>('SELECT attempt, step, event, output FROM minicloud_saga_log WHERE saga_id = ? ORDER BY id')
       .all(sagaId)
-    const found: SagaHistory = { outputs: {}, earlier: {}, started: new Set(), undone: new Set(), retryFrom: null }
+    const found: SagaHistory = { outputs: {}, earlier: {}, started: new Set(), undone: new Set(), retryFrom: null, failure: null }
     for (const row of rows) {
       const output: unknown = row.output === null ? null : JSON.parse(row.output)
       if (row.event === 'finished' && row.attempt < attempt) {
@@ -89,7 +103,11 @@ export class SagaStore {
       if (row.event === 'started') found.started.add(row.step)
       if (row.event === 'finished') found.outputs[row.step] = output
       if (row.event === 'undone') found.undone.add(row.step)
-      if (row.event === 'failed') found.retryFrom = (output as { retryFrom: string | null }).retryFrom
+      if (row.event === 'failed') {
+        const { message, retryFrom } = output as { message: string; retryFrom: string | null }
+        found.retryFrom = retryFrom
+        found.failure = message
+      }
     }
     return found
   }

@@ -18,7 +18,7 @@ export const sagas = sqliteTable(
     error: text('error'),
     request_id: varchar('request_id', { length: 255 }),
   },
-  (table) => [index('minicloud_sagas_state_idx').on(table.state), index('minicloud_sagas_key_idx').on(table.key)],
+  (table) => [index('minicloud_sagas_state_idx').on(table.state, table.updated_at), index('minicloud_sagas_key_idx').on(table.key)],
 )
 
 export const sagaLog = sqliteTable(
