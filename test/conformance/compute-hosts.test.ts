@@ -63,6 +63,8 @@ describe('hypervisors', () => {
     expect(await serversOf('2.53')).toEqual({ [busyHost]: 1, [idle]: undefined })
     expect(await serversOf('2.75')).toEqual({ [busyHost]: 1, [idle]: 0 })
     expect((await list('?with_servers=perhaps')).status).toBe(400)
+    expect((await list('?colour=red', '2.52')).status).toBe(200)
+    expect((await list('?colour=red')).status).toBe(400)
   })
 
   it('count what is used', async () => {

@@ -13,8 +13,8 @@ import { nextLink } from './links.ts'
 import { pageOf } from './paging.ts'
 
 const uuidPattern = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i
-const listQuery = knownQuery({ '2.1': {}, '2.33': pageNames, '2.53': { with_servers: anyText, hostname_pattern: anyText } }, '2.102')
-const showQuery = knownQuery({ '2.1': {}, '2.53': { with_servers: anyText } }, '2.102')
+const listQuery = knownQuery({ '2.1': {}, '2.33': pageNames, '2.53': { with_servers: anyText, hostname_pattern: anyText } }, '2.53')
+const showQuery = knownQuery({ '2.1': {}, '2.53': { with_servers: anyText } }, '2.53')
 
 const noMatch = (pattern: string) => notFound(`No hypervisor matching '${pattern.slice(0, 255)}' could be found.`)
 

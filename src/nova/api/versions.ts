@@ -7,8 +7,8 @@ import { CloudError } from '../../base/errors.ts'
 import { type Incoming, type Method, operation, type RequestContext } from '../../base/http/index.ts'
 import type { NovaApi } from './deps.ts'
 
-export const minVersion = '2.1'
-export const maxVersion = '2.104'
+const minVersion = '2.1'
+const maxVersion = '2.104'
 
 const mediaType = (version: string) => ({
   base: 'application/json',
