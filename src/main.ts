@@ -7,14 +7,17 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { isSea } from 'node:sea'
 
-const { argv, env, execPath } = process
-const [command] = argv.slice(2)
-
-if (command === 'internal-listen') {
-  const { runNetnsListener } = await import('./network/drivers/index.ts')
-  runNetnsListener()
-} else {
+async function main(): Promise<void> {
+  const { argv, env, execPath } = process
+  const args = argv.slice(2)
+  if (args[0] === 'internal-listen') {
+    const { runNetnsListener } = await import('./network/drivers/index.ts')
+    runNetnsListener()
+    return
+  }
   enableCompileCache(env.NODE_COMPILE_CACHE ?? join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'minicloud', 'compiled'))
   const { runCommandLine } = await import('./cli/index.ts')
-  process.exitCode = await runCommandLine(argv.slice(2), { env, self: isSea() ? [execPath] : [execPath, import.meta.filename] })
+  process.exitCode = await runCommandLine(args, { env, self: isSea() ? [execPath] : [execPath, import.meta.filename] })
 }
+
+void main()
