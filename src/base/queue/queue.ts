@@ -18,11 +18,11 @@ export type Listener = (event: Event) => void
 
 /** What any transport offers: in process here, AMQP for further hosts. */
 export type Queue = {
-  /** Serves a topic such as `compute.host1`. One server a topic; returns the call that ends it. */
+  /** Serves a topic such as `compute.host1`; returns the call that ends it. @throws {Error} when it is served already. */
   serve(topic: string, handler: Handler): () => void
   /** Hands over and does not wait. @throws {CloudError} `unavailable` when nobody serves the topic or it is full. */
   cast(topic: string, message: Message): void
-  /** Hands over and waits for the answer. @throws what the handler threw; `unavailable` as for cast. */
+  /** Hands over and waits for the answer; rejects with what the handler threw, or `unavailable` as for cast. */
   call<T>(topic: string, message: Message): Promise<T>
   /** Tells all listeners; a listener that throws is logged and stops nobody. */
   publish(event: Event): void
@@ -34,6 +34,7 @@ export type Queue = {
 
 type Topic = { handler: Handler; lanes: Map<string, Promise<unknown>>; waiting: number }
 
+/** The queue of a cloud in one process; `limit` is how many messages of a topic may wait or run. */
 export class InProcessQueue implements Queue {
   readonly #topics = new Map<string, Topic>()
   readonly #listeners = new Set<{ prefix: string; listener: Listener }>()
@@ -48,8 +49,11 @@ export class InProcessQueue implements Queue {
 
   serve(topic: string, handler: Handler): () => void {
     if (this.#topics.has(topic)) throw new Error(`topic ${topic} is served already`)
-    this.#topics.set(topic, { handler, lanes: new Map(), waiting: 0 })
-    return () => this.#topics.delete(topic)
+    const served: Topic = { handler, lanes: new Map(), waiting: 0 }
+    this.#topics.set(topic, served)
+    return () => {
+      if (this.#topics.get(topic) === served) this.#topics.delete(topic)
+    }
   }
 
   cast(topic: string, message: Message): void {
@@ -58,12 +62,12 @@ export class InProcessQueue implements Queue {
     })
   }
 
-  call<T>(topic: string, message: Message): Promise<T> {
-    return this.#enqueue(topic, message) as Promise<T>
+  async call<T>(topic: string, message: Message): Promise<T> {
+    return (await this.#enqueue(topic, message)) as T
   }
 
   publish(event: Event): void {
-    for (const { prefix, listener } of this.#listeners) {
+    for (const { prefix, listener } of [...this.#listeners]) {
       if (event.type !== prefix && !event.type.startsWith(`${prefix}.`)) continue
       try {
         listener(event)
@@ -76,7 +80,7 @@ export class InProcessQueue implements Queue {
   subscribe(prefix: string, listener: Listener): () => void {
     const entry = { prefix, listener }
     this.#listeners.add(entry)
-    return () => this.#listeners.delete(entry)
+    return () => void this.#listeners.delete(entry)
   }
 
   async settled(): Promise<void> {
