@@ -1,0 +1,34 @@
+/** What it costs to hand out a token, and to check one. */
+import { serve } from '../../support/process.ts'
+import { atMost, type CaseResult, cpuMs, median, plain } from '../measure.ts'
+import { adminPassword, passwordLogin, Session, tokenLogin } from '../session.ts'
+import { load } from '../wire.ts'
+
+const requests = 1000
+const logins = 10
+
+export async function tokensCase(): Promise<CaseResult> {
+  await using cloud = await serve()
+  using session = await Session.open(cloud)
+  const measure = async (request: Buffer, expect: number, count = requests) => {
+    await load({ url: session.url, count: Math.ceil(count / 2), concurrency: 4, request, expect })
+    const before = cpuMs(session.pid)
+    const { latencies } = await load({ url: session.url, count, concurrency: 4, request, expect })
+    return { cpu: (cpuMs(session.pid) - before) / count, latency: median(latencies) }
+  }
+  const issued = await measure(tokenLogin(session.token), 201)
+  const checked = await measure(session.encode({ path: '/identity/v3/auth/tokens', headers: { 'x-subject-token': session.token } }), 200)
+  const used = await measure(session.encode({ path: '/compute/v2.1/flavors/42' }), 200)
+  const password = await measure(passwordLogin(adminPassword(cloud.dataDir)), 201, logins)
+  return {
+    name: 'Tokens',
+    rows: [
+      atMost('CPU of POST /auth/tokens with a token', issued.cpu, 'ms', 0.3),
+      plain('  median latency at concurrency 4', issued.latency, 'ms'),
+      plain('CPU of GET /auth/tokens', checked.cpu, 'ms'),
+      plain('CPU of GET /flavors/42, a token among others', used.cpu, 'ms'),
+      plain('CPU of POST /auth/tokens with a password (scrypt)', password.cpu, 'ms'),
+      plain('  median latency at concurrency 4', password.latency, 'ms'),
+    ],
+  }
+}
