@@ -12,6 +12,7 @@ import type { NovaApi } from './deps.ts'
 import { type Known, knownQuery, pageNames, pageSize, shortText } from './known-query.ts'
 import { nextLink } from './links.ts'
 import { markerNotFound } from './paging.ts'
+import { serverName } from './schemas.ts'
 
 type NewKeypair = { name: string; type: KeyType; publicKey: string | null; userId: string | null }
 
@@ -79,7 +80,6 @@ const showKeypair = operation({
 })
 
 const strict = { additionalProperties: false } as const
-const anyName = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
 const publicKey = Type.String()
 const keyTypeWord = Type.Optional(Type.Unsafe<KeyType>({ type: 'string', enum: ['ssh', 'x509'] }))
 const user = Type.Optional(Type.String({ minLength: 1, maxLength: 255 }))
@@ -111,10 +111,10 @@ const createKeypair = operation({
   policy: 'os_compute_api:os-keypairs:create',
   target: (request: Incoming<unknown, unknown>) => ({ userId: userOfNew(request as Incoming<NewKeypair>) }),
   body: bodies({
-    '2.1': rung({ name: anyName, public_key: Type.Optional(publicKey) }),
-    '2.2': rung({ name: anyName, public_key: Type.Optional(publicKey), type: keyTypeWord }),
-    '2.10': rung({ name: anyName, public_key: Type.Optional(publicKey), type: keyTypeWord, user_id: user }),
-    '2.92': rung({ name: anyName, public_key: publicKey, type: keyTypeWord, user_id: user }, newNames),
+    '2.1': rung({ name: serverName, public_key: Type.Optional(publicKey) }),
+    '2.2': rung({ name: serverName, public_key: Type.Optional(publicKey), type: keyTypeWord }),
+    '2.10': rung({ name: serverName, public_key: Type.Optional(publicKey), type: keyTypeWord, user_id: user }),
+    '2.92': rung({ name: serverName, public_key: publicKey, type: keyTypeWord, user_id: user }, newNames),
   }),
   handle: async (request: Incoming<NewKeypair>, { model }: NovaApi) => {
     const { name, type: keyType, publicKey: given } = request.body
