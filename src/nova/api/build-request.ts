@@ -7,7 +7,7 @@ import { type Incoming, principalOf } from '../../base/http/index.ts'
 import type { Image } from '../../image/index.ts'
 import { computeConfig } from '../compute/index.ts'
 import type { BuildRequest, RequestedNic } from '../conductor/index.ts'
-import { type Flavor, novaConfig } from '../model/index.ts'
+import { type Flavor, type Limits, novaConfig } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import type { ServerCreate } from './server-create.ts'
 
@@ -21,7 +21,9 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
   const { body, context } = request
   const viewer = viewerOf(context)
   if (body.minCount > body.maxCount) throw invalid('min_count must be <= max_count')
-  const { metadata_items: maxMetadata } = nova.model.quotas.limits(viewer.projectId ?? '')
+  const limits = nova.model.quotas.limits(viewer.projectId ?? '')
+  const { metadata_items: maxMetadata } = limits
+  checkPersonality(body.personality, limits)
   if (maxMetadata >= 0 && Object.keys(body.metadata).length > maxMetadata)
     throw overQuota(`Maximum number of metadata items exceeds ${maxMetadata}`)
 
@@ -48,6 +50,7 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
     nics,
     securityGroupIds,
     imageProperties: image.properties,
+    personality: body.personality.map(({ path, contents }) => ({ path, base64: contents })),
     server: {
       name: body.name,
       description: body.description,
@@ -72,7 +75,7 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
       },
       trustedCerts: body.trustedCerts,
       metadata: body.metadata,
-      systemMetadata: imageMetadata(image),
+      systemMetadata: { ...imageMetadata(image), boot_roles: principalOf(context).roles.join(',') },
       tags: body.tags,
     },
   }
@@ -182,6 +185,17 @@ export function hostnameOf(name: string): string {
     .slice(0, maxHostname)
     .replace(/-+$/, '')
   return label === '' ? 'server' : label
+}
+
+/** @throws {CloudError} `over-quota`, as Nova words each limit. */
+function checkPersonality(files: ServerCreate['personality'], limits: Limits): void {
+  const exceeds = (value: number, limit: number) => limit >= 0 && value > limit
+  if (exceeds(files.length, limits.injected_files)) throw overQuota('Personality file limit exceeded')
+  for (const { path, contents } of files) {
+    if (exceeds(path.length, limits.injected_file_path_bytes)) throw overQuota('Personality file path exceeds maximum length')
+    if (exceeds(Buffer.byteLength(contents, 'base64'), limits.injected_file_content_bytes))
+      throw overQuota('Personality file content exceeds maximum length')
+  }
 }
 
 /** The image's properties as they were at boot, in Nova's form. */

@@ -38,6 +38,8 @@ export type ServerCreate = {
   trustedCerts: readonly string[] | null
   hints: Readonly<Record<string, unknown>>
   blockDevices: readonly BlockDevice[]
+  /** Files to put on the config drive, up to 2.56. */
+  personality: readonly { path: string; contents: string }[]
 }
 
 export type BlockDevice = { sourceType: string; destinationType: string | null; uuid: string | null; bootIndex: number | null }
@@ -243,6 +245,7 @@ function parse(body: Body): ServerCreate {
     trustedCerts: (server.trusted_image_certificates as string[] | null | undefined) ?? null,
     hints: body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {},
     blockDevices: [...(server.block_device_mapping ?? []), ...(server.block_device_mapping_v2 ?? [])].map(deviceOf),
+    personality: (server.personality as ServerCreate['personality'] | undefined) ?? [],
   }
 }
 

@@ -21,7 +21,10 @@ export type BuildInput = {
   nics: readonly RequestedNic[]
   securityGroupIds: readonly string[] | null
   imageProperties: Readonly<Record<string, string>>
+  personality?: readonly InjectedFile[]
 }
+
+export type InjectedFile = { path: string; base64: string }
 
 const buildTasks: readonly (TaskState | null)[] = ['scheduling', 'networking', 'block_device_mapping', 'spawning']
 const actionEvent = 'compute__do_build_and_run_instance'
@@ -149,7 +152,10 @@ function finishAction({ input, requestId }: Context, { model, clock }: Conductor
 
 async function spawnArgs(instance: Instance, input: BuildInput, deps: ConductorDeps) {
   const { configDriveFormat } = deps.config.get(computeConfig)
-  const files = instance.configDrive ? await deps.configDriveFiles(instance, deps.adminPasswords.get(instance.uuid) ?? null) : null
+  const injected = (input.personality ?? []).map(({ path, base64 }) => ({ path, data: Buffer.from(base64, 'base64') }))
+  const files = instance.configDrive
+    ? await deps.configDriveFiles(instance, deps.adminPasswords.get(instance.uuid) ?? null, injected)
+    : null
   return {
     uuid: instance.uuid,
     name: Instances.hypervisorName(instance),

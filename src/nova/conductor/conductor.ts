@@ -12,7 +12,7 @@ import { CloudError, messageOf } from '../../base/errors.ts'
 import { type GuestChanged, guestChanged, type HostReport, hostConnected, hostReported, type PowerAction } from '../compute/index.ts'
 import { type Instance, type NewInstance, novaConfig } from '../model/index.ts'
 import type { ConsoleEndpoint, ConsoleType } from '../virt/index.ts'
-import { buildServer } from './build.ts'
+import { buildServer, type InjectedFile } from './build.ts'
 import { askHost } from './compute-client.ts'
 import { conductorConfig } from './config.ts'
 import { deleteServer } from './delete.ts'
@@ -35,6 +35,8 @@ export type BuildRequest = {
   nics: readonly RequestedNic[]
   securityGroupIds: readonly string[] | null
   imageProperties: Readonly<Record<string, string>>
+  /** Files for the config drive. */
+  personality?: readonly InjectedFile[]
 }
 
 const controlServices = [
@@ -90,7 +92,7 @@ export class Conductor implements AsyncDisposable {
    */
   build(request: BuildRequest, caller: Caller): { uuids: string[]; reservationId: string } {
     const { db, model, sagas, queue, adminPasswords } = this.#deps
-    const { server, nics, securityGroupIds, imageProperties, adminPass } = request
+    const { server, nics, securityGroupIds, imageProperties, personality = [], adminPass } = request
     const reservationId = `r-${randomBytes(5).toString('hex').slice(0, 8)}`
     const owner = { projectId: caller.projectId ?? '', userId: caller.userId ?? '' }
     const uuids = db.transaction(() => {
@@ -112,7 +114,11 @@ export class Conductor implements AsyncDisposable {
         })
         model.actions.begin('create', uuid, caller)
         adminPasswords.set(uuid, adminPass)
-        void sagas.start(buildServer, { uuid, nics, securityGroupIds, imageProperties }, { key: uuid, requestId: caller.requestId })
+        void sagas.start(
+          buildServer,
+          { uuid, nics, securityGroupIds, imageProperties, personality },
+          { key: uuid, requestId: caller.requestId },
+        )
         return uuid
       })
     })

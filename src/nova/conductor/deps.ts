@@ -7,7 +7,11 @@ import type { Instance, Model } from '../model/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'
 
 /** Files of a config drive, rendered by the metadata service, which stands further right and so is handed in. */
-export type ConfigDriveFiles = (instance: Instance, adminPass: string | null) => Promise<{ path: string; data: Uint8Array }[]>
+export type ConfigDriveFiles = (
+  instance: Instance,
+  adminPass: string | null,
+  injected: readonly { path: string; data: Uint8Array }[],
+) => Promise<{ path: string; data: Uint8Array }[]>
 
 export type ConductorDeps = Ground & {
   readonly model: Model

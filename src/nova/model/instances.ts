@@ -48,7 +48,7 @@ export type Instance = {
   /** Base64, as it was sent. */
   readonly userData: string | null
   readonly configDrive: boolean
-  readonly rootDeviceName: string
+  readonly rootDeviceName: string | null
   readonly accessIpV4: string | null
   readonly accessIpV6: string | null
   readonly autoDiskConfig: boolean
@@ -161,7 +161,7 @@ function toInstance(row: Row, { metadata, tags, faults }: Extras): Instance {
     flavor: embeddedFlavor(String(row.flavor)),
     userData: text(row.user_data),
     configDrive: row.config_drive === 'True',
-    rootDeviceName: String(row.root_device_name),
+    rootDeviceName: text(row.root_device_name),
     accessIpV4: text(row.access_ip_v4),
     accessIpV6: text(row.access_ip_v6),
     autoDiskConfig: row.auto_disk_config === 1,
@@ -244,6 +244,7 @@ export class Instances {
     this.#db
       .prepare('INSERT INTO request_specs (created_at, instance_uuid, spec) VALUES (?, ?, ?)')
       .run(now, uuid, JSON.stringify(instance.spec))
+    this.#insertDisks(uuid, instance)
     this.#insertPairs('instance_metadata', uuid, instance.metadata)
     this.#insertPairs('instance_system_metadata', uuid, instance.systemMetadata)
     for (const tag of instance.tags) this.#db.prepare('INSERT INTO tags (resource_id, tag) VALUES (?, ?)').run(uuid, tag)
@@ -402,6 +403,36 @@ export class Instances {
   /** The name under which hypervisors know it. */
   static hypervisorName({ id }: { id: number }): string {
     return `instance-${id.toString(16).padStart(8, '0')}`
+  }
+
+  /** Block device mappings of the disks that image and flavor make. */
+  #insertDisks(uuid: string, { imageId, flavor }: NewInstance): void {
+    const disks = [
+      { device: '/dev/vda', source: 'image', image: imageId, format: null, bootIndex: 0, gib: flavor.rootGib },
+      ...(flavor.ephemeralGib > 0
+        ? [{ device: '/dev/vdb', source: 'blank', image: null, format: null, bootIndex: -1, gib: flavor.ephemeralGib }]
+        : []),
+      ...(flavor.swapMib > 0
+        ? [
+            {
+              device: flavor.ephemeralGib > 0 ? '/dev/vdc' : '/dev/vdb',
+              source: 'blank',
+              image: null,
+              format: 'swap',
+              bootIndex: -1,
+              gib: Math.ceil(flavor.swapMib / 1024),
+            },
+          ]
+        : []),
+    ]
+    for (const disk of disks) {
+      this.#db
+        .prepare(
+          `INSERT INTO block_device_mapping (created_at, deleted, instance_uuid, uuid, device_name, source_type, destination_type, guest_format, device_type, disk_bus, boot_index, image_id, volume_size,
+           delete_on_termination, no_device, attachment_id, encrypted) VALUES (?, 0, ?, ?, ?, ?, 'local', ?, 'disk', 'virtio', ?, ?, ?, 1, 0, NULL, 0)`,
+        )
+        .run(this.#clock.text(), uuid, randomUUID(), disk.device, disk.source, disk.format, disk.bootIndex, disk.image, disk.gib)
+    }
   }
 
   #insertPairs(table: 'instance_metadata' | 'instance_system_metadata', uuid: string, pairs: Readonly<Record<string, string>>): void {
