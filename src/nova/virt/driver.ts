@@ -139,6 +139,81 @@ export type DriverStatus = {
   readonly problems: readonly { readonly what: string; readonly remedy: string }[]
 }
 
+/** A guest's root disk as a file of its own; disposing it removes the file. */
+export type SnapshotFile = AsyncDisposable & { readonly file: string; readonly format: 'raw' | 'qcow2'; readonly virtualSizeBytes: number }
+
+/** Copies of a root disk, of a guest in any state; a running one goes on running. */
+export type Snapshots = {
+  /** Stands alone: no backing file. The guest's file systems are frozen meanwhile where an agent can. @throws {GuestError} */
+  take(uuid: string, signal: AbortSignal): Promise<SnapshotFile>
+}
+
+/** Another disk to boot from, with the guest's own as the second one. */
+export type RescueSpec = {
+  readonly root: { readonly file: string; readonly format: 'raw' | 'qcow2' }
+  readonly kernel: GuestSpec['kernel']
+  readonly configDrive: ConfigDrive | null
+  /** The rescue disk's bus and kind, by the image's `hw_rescue_bus` and `hw_rescue_device`; with them the guest's disks keep their places. */
+  readonly device: { readonly bus: DiskSpec['bus']; readonly kind: DiskSpec['kind'] } | null
+}
+export type Rescue = {
+  /** Powers off and boots the rescue disk. @throws {GuestError} */
+  enter(uuid: string, spec: RescueSpec, signal: AbortSignal): Promise<void>
+  /** Ends the rescue and starts the guest from its own disk; harmless when there is none. */
+  leave(uuid: string): Promise<void>
+}
+
+/** A new size on the same host, kept beside the old one until it is confirmed. */
+export type Resize = {
+  /** Powers off, grows disks and defines the guest anew; starts it when `start`. @throws {GuestError} `no-resources` */
+  apply(spec: GuestSpec, start: boolean, signal: AbortSignal): Promise<void>
+  /** Lets go of the old size; harmless when there is none. */
+  confirm(uuid: string): Promise<void>
+  /** Back to the old size and the old disk. @throws {GuestError} */
+  revert(uuid: string, start: boolean): Promise<void>
+}
+
+/** Network interfaces of a guest in any state; what is attached while it runs stays after a restart. */
+export type Interfaces = {
+  attach(uuid: string, nic: NicSpec): Promise<void>
+  /** Resolves when the guest has let go. @throws {GuestError} `failed` when it does not in time: the interface then stays. */
+  detach(uuid: string, mac: string): Promise<void>
+}
+
+export type GuestDiagnostics = {
+  readonly uptimeSeconds: number | null
+  readonly cpus: readonly { readonly id: number; readonly timeNs: number | null; readonly utilisationPercent: number | null }[]
+  readonly nics: readonly {
+    readonly mac: string
+    readonly rxBytes: number
+    readonly rxPackets: number
+    readonly rxErrors: number
+    readonly rxDropped: number
+    readonly txBytes: number
+    readonly txPackets: number
+    readonly txErrors: number
+    readonly txDropped: number
+  }[]
+  readonly disks: readonly {
+    readonly device: string
+    readonly readBytes: number
+    readonly readRequests: number
+    readonly writeBytes: number
+    readonly writeRequests: number
+    readonly errors: number
+  }[]
+  readonly memory: { readonly maximumMib: number; readonly usedMib: number | null }
+  readonly hasConfigDrive: boolean
+}
+
+/** A guest that moves between two hosts of one kind. */
+export type Moves = {
+  /** What the destination needs to take the guest over; the guest keeps running here when `live`. */
+  depart(uuid: string, live: boolean, signal: AbortSignal): Promise<Uint8Array>
+  /** Takes the guest over, as the departure described it, under the spec of this host. */
+  arrive(spec: GuestSpec, luggage: Uint8Array, start: boolean, signal: AbortSignal): Promise<void>
+}
+
 export type ComputeDriver = AsyncDisposable & {
   readonly kind: 'libvirt' | 'fake'
   /** The compute host's name. */
@@ -181,6 +256,17 @@ export type ComputeDriver = AsyncDisposable & {
   readonly consoleTypes: readonly ConsoleType[]
   /** @throws {GuestError} `wrong-state` when the guest has no running console. */
   console(uuid: string, type: ConsoleType): Promise<ConsoleEndpoint>
+
+  readonly snapshots?: Snapshots
+  readonly rescue?: Rescue
+  readonly resize?: Resize
+  readonly interfaces?: Interfaces
+  /** Sets a password inside the guest, by its agent. @throws {GuestError} `wrong-state` when no agent answers. */
+  readonly setPassword?: (uuid: string, user: string, password: string) => Promise<void>
+  readonly diagnostics?: (uuid: string) => Promise<GuestDiagnostics>
+  /** Sends a non-maskable interrupt, upon which a guest may dump its memory. */
+  readonly injectNmi?: (uuid: string) => Promise<void>
+  readonly moves?: Moves
 
   /** Returns the call that ends listening. */
   onEvent(listener: (event: GuestEvent) => void): () => void
