@@ -22,12 +22,17 @@ test_packages=(
   chromium fonts-dejavu-core genisoimage sqlite3 socat uidmap passt
 )
 
-# The npm packages, Node.js 26 among them.
+# The npm packages, Node.js 26 among them. A registry that lacks packages of other platforms makes `npm ci` refuse: then
+# `npm install` takes the same versions.
 ensure_dependencies() {
   local stamp=$root/node_modules/.minicloud-lock.json
+  local quiet=(--no-audit --no-fund --ignore-scripts --loglevel=error)
   if [[ -x $root/node_modules/.bin/node ]] && { [[ ! -e $stamp ]] || cmp -s "$stamp" "$root/package-lock.json"; }; then return; fi
   say 'installing the npm packages (npm ci) …'
-  (cd "$root" && timeout 600 npm ci --no-audit --no-fund --loglevel=error >&2) || { say 'npm ci failed'; exit 1; }
+  if ! (cd "$root" && { timeout 600 npm ci "${quiet[@]}" || timeout 600 npm install --no-save "${quiet[@]}"; } >&2); then
+    say 'the npm packages could not be installed'
+    exit 1
+  fi
   cp "$root/package-lock.json" "$stamp"
 }
 
