@@ -13,6 +13,7 @@ import type { ConfigDrive } from '../driver.ts'
 const run = promisify(execFile)
 const vfatBytes = 64 << 20
 const deadlineMs = 30_000
+const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
  * @param folder removed afterwards; must not exist
@@ -27,7 +28,7 @@ export async function makeConfigDrive(drive: ConfigDrive, path: string, folder: 
       await mkdir(dirname(join(folder, inside)), { recursive: true })
       await writeFile(join(folder, inside), file.data)
     }
-    const options = { timeout: deadlineMs, signal, env: { PATH: process.env.PATH ?? '', LC_ALL: 'C' } }
+    const options = { timeout: deadlineMs, signal, env: { PATH: systemPath, LC_ALL: 'C' } }
     if (drive.format === 'iso9660') {
       await run('xorriso', ['-as', 'mkisofs', '-quiet', '-o', path, '-V', 'config-2', '-J', '-r', folder], options)
       return
