@@ -170,7 +170,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
     const ready = (async () => {
       networks.onMetadataConnection((socket, origin) => metadata.serveGuest(socket, origin))
-      conductor.start()
+      conductor.watch.start()
       if (options.seed)
         await seedCloud({
           ground,
@@ -185,7 +185,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await networks.start()
       for (const manager of managers) await manager.start()
       if (process_.metadataPort >= 0) await metadata.listen({ host: process_.host, port: process_.metadataPort })
-      await conductor.recover()
+      await conductor.watch.recover()
       health.isReady = true
     })()
     return new Cloud({ driverKind: choice.kind, credentials, server, ground, drivers, ready }, close)

@@ -74,7 +74,7 @@ export async function testCompute({ hosts = 1, flags = {}, clock = systemClock()
     adminPasswords: new Map(),
   }
   const conductor = new Conductor(deps, { host: 'host1' })
-  conductor.start()
+  conductor.watch.start()
   const config = ground.config.get(fakeConfig)
   const drivers = Array.from({ length: hosts }, (_, index) =>
     makeFakeDriver({

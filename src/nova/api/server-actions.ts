@@ -92,7 +92,7 @@ const consoleOutput = operation({
   handle: async (request, nova: NovaApi) => {
     const instance = serverOf(request, nova)
     try {
-      const text = await nova.conductor.consoleOutput(instance, request.body)
+      const text = await nova.conductor.ask(instance, 'consoleOutput', { uuid: instance.uuid, lines: request.body })
       return { output: printable(text) }
     } catch (error) {
       if (error instanceof GuestError) throw conflict(`Instance ${instance.uuid} is not ready`, { cause: error })

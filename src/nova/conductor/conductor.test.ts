@@ -160,7 +160,7 @@ describe('reconciling', () => {
     const { uuid } = await cloud.build()
     cloud.deps.model.instances.remove(uuid)
     expect(await cloud.leaks()).toHaveLength(3)
-    await cloud.conductor.reconcile('host1', { resumeGuests: false })
+    await cloud.conductor.watch.reconcile('host1', { resumeGuests: false })
     expect(await cloud.leaks()).toEqual([])
   })
 
@@ -168,7 +168,7 @@ describe('reconciling', () => {
     await using cloud = await testCompute()
     const { uuid } = await cloud.build()
     cloud.deps.placement.release(uuid)
-    await cloud.conductor.reconcile('host1', { resumeGuests: false })
+    await cloud.conductor.watch.reconcile('host1', { resumeGuests: false })
     expect(cloud.deps.placement.allocationsOf(uuid)).toHaveLength(1)
   })
 
@@ -178,7 +178,7 @@ describe('reconciling', () => {
     await cloud.drivers[0]?.powerOff(uuid, 0)
     await cloud.settle()
     cloud.deps.model.instances.update(uuid, { vm_state: 'active' })
-    await cloud.conductor.reconcile('host1', { resumeGuests: true })
+    await cloud.conductor.watch.reconcile('host1', { resumeGuests: true })
     expect((await cloud.drivers[0]?.info(uuid))?.power).toBe(PowerState.running)
   })
 })

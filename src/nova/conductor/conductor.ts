@@ -7,23 +7,19 @@
  * @see https://docs.openstack.org/nova/latest/user/conductor.html
  */
 import { randomBytes } from 'node:crypto'
-import type { Timer } from '../../base/clock.ts'
-import { CloudError, messageOf } from '../../base/errors.ts'
-import { type GuestChanged, guestChanged, type HostReport, hostConnected, hostReported, type PowerAction } from '../compute/index.ts'
-import { type Instance, type NewInstance, novaConfig } from '../model/index.ts'
+import type { SagaOutcome } from '../../base/saga/index.ts'
+import type { ComputeCalls, PowerAction } from '../compute/index.ts'
+import type { Instance, NewInstance } from '../model/index.ts'
 import type { ConsoleEndpoint, ConsoleType } from '../virt/index.ts'
 import { buildServer, type InjectedFile } from './build.ts'
 import { askHost } from './compute-client.ts'
-import { conductorConfig } from './config.ts'
 import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
-import { type Caller, checkLaunched, checkLock, checkState, hostOf, powerRules } from './guard.ts'
-import { recordHost } from './host-report.ts'
+import { type ActionRule, type Caller, checkLaunched, checkLock, checkState, hostOf, powerRules } from './guard.ts'
 import { notify } from './notifications.ts'
 import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
-import { syncPower } from './power-sync.ts'
-import { reconcileHost, refreshPorts } from './reconcile.ts'
+import { HostWatch } from './watch.ts'
 
 export type BuildRequest = {
   server: Omit<NewInstance, 'launchIndex' | 'reservationId' | 'uuid' | 'userId' | 'projectId'>
@@ -39,51 +35,30 @@ export type BuildRequest = {
   personality?: readonly InjectedFile[]
 }
 
-const controlServices = [
-  ['nova-scheduler', 'scheduler'],
-  ['nova-conductor', 'conductor'],
-] as const
+/** Every saga that works on servers; registered with the runner before anything starts. */
+const serverSagas = [buildServer, deleteServer, powerServer]
+
+/** A saga to begin, with what else its first transaction writes. */
+export type Work<Input> = {
+  saga: { name: string }
+  input: Input
+  /** Ends what runs on the instance first. */
+  supersedes?: boolean
+  rows?: () => void
+}
 
 export class Conductor implements AsyncDisposable {
+  readonly watch: HostWatch
   readonly #deps: ConductorDeps
-  /** The name under which the control plane's own services report. */
-  readonly #host: string
-  readonly #ends: (() => void)[] = []
-  #timers: Timer[] = []
 
   constructor(deps: ConductorDeps, { host }: { host: string }) {
     this.#deps = deps
-    this.#host = host
-    for (const definition of [buildServer, deleteServer, powerServer]) deps.sagas.register(definition as typeof buildServer, deps)
-  }
-
-  /** Listens to hosts; called before they report. */
-  start(): void {
-    const { queue } = this.#deps
-    this.#ends.push(
-      queue.subscribe(hostReported, ({ payload }) => recordHost(this.#deps, payload as HostReport)),
-      queue.subscribe(guestChanged, ({ payload }) => void this.#guestChanged(payload as GuestChanged)),
-      queue.subscribe(hostConnected, ({ payload }) => void this.reconcile((payload as { host: string }).host, { resumeGuests: false })),
-      queue.subscribe('network.changed', ({ payload }) => this.#portsChanged(payload as { deviceId?: string | null })),
-    )
-    this.#reportControlServices()
-  }
-
-  /** Takes up unfinished work and compares every host with its records; afterwards on a timer. */
-  async recover(): Promise<void> {
-    const { sagas, config, model } = this.#deps
-    const { resumeGuestsStateOnHostBoot, syncPowerStateInterval } = config.get(novaConfig)
-    const { managerInterval } = config.get(conductorConfig)
-    sagas.resume()
-    this.#releaseForgotten()
-    for (const { host } of model.hosts.nodes()) await this.reconcile(host, { resumeGuests: resumeGuestsStateOnHostBoot })
-    if (syncPowerStateInterval > 0) this.#every(syncPowerStateInterval * 1000, () => this.#reconcileAll())
-    if (managerInterval > 0) this.#every(managerInterval * 1000, () => this.#collectImages())
+    this.watch = new HostWatch(deps, { host })
+    for (const definition of serverSagas) deps.sagas.register(definition as typeof buildServer, deps)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const timer of this.#timers) timer.cancel()
-    for (const end of this.#ends.splice(0)) end()
+    await this.watch[Symbol.asyncDispose]()
   }
 
   /**
@@ -145,128 +120,53 @@ export class Conductor implements AsyncDisposable {
     notify(queue, 'delete.start', instance, caller)
   }
 
-  /** @throws {CloudError} `conflict` when the server's state, task or lock forbids it, or another request was faster. */
-  power(instance: Instance, action: PowerAction, caller: Caller): void {
+  /**
+   * Begins an action on a server: checks the rule, then writes the task, the action and the saga in one transaction.
+   * @throws {CloudError} `conflict` when the server's state, task or lock forbids it, or another request was faster.
+   */
+  begin<Input>(
+    instance: Instance,
+    rule: ActionRule,
+    caller: Caller,
+    { saga, input, supersedes = false, rows }: Work<Input>,
+  ): Promise<SagaOutcome> {
     const { db, model, sagas, queue } = this.#deps
-    const rule = powerRules[action]
-    checkLock(instance, caller)
+    const { uuid } = instance
+    if (rule.checksLock !== false) checkLock(instance, caller)
     checkState(instance, rule.name, rule.vmStates, rule.tasks)
-    checkLaunched(instance, rule.name)
-    const host = hostOf(instance)
-    db.transaction(() => {
-      model.instances.update(instance.uuid, { task_state: rule.task }, { vmState: rule.vmStates, taskState: rule.tasks })
-      model.actions.begin(rule.name, instance.uuid, caller)
-      void sagas.start(
-        powerServer,
-        { uuid: instance.uuid, action, host },
-        { key: instance.uuid, requestId: caller.requestId, supersedes: action === 'reboot-hard' },
-      )
+    if (rule.mustHaveLaunched !== false) checkLaunched(instance, rule.name)
+    const outcome = db.transaction(() => {
+      const expected = { ...(rule.vmStates ? { vmState: rule.vmStates } : {}), ...(rule.tasks ? { taskState: rule.tasks } : {}) }
+      model.instances.update(uuid, { task_state: rule.task }, expected)
+      model.actions.begin(rule.action ?? rule.name, uuid, caller)
+      rows?.()
+      return sagas.start(saga, input, { key: uuid, requestId: caller.requestId, supersedes })
     })
-    notify(queue, `${rule.name}.start`, instance, caller)
+    notify(queue, `${rule.action ?? rule.name}.start`, instance, caller)
+    return outcome
   }
 
-  /** The serial log's last lines. @throws {CloudError} `conflict` before the server has a host. */
-  async consoleOutput(instance: Instance, lines: number | null): Promise<string> {
-    return await askHost(this.#deps.queue, hostOf(instance), 'consoleOutput', { uuid: instance.uuid, lines })
+  /** @throws {CloudError} `conflict` as {@link begin}. */
+  power(instance: Instance, action: PowerAction, caller: Caller): void {
+    const host = hostOf(instance)
+    const supersedes = action === 'reboot-hard'
+    void this.begin(instance, powerRules[action], caller, { saga: powerServer, input: { uuid: instance.uuid, action, host }, supersedes })
   }
 
+  /**
+   * Asks the host of a server; it answers beside whatever runs on the instance.
+   * @throws {CloudError} `conflict` before the server has a host; what the host throws.
+   */
+  async ask<M extends keyof ComputeCalls>(instance: Instance, method: M, args: ComputeCalls[M][0]): Promise<ComputeCalls[M][1]> {
+    return await askHost(this.#deps.queue, hostOf(instance), method, args)
+  }
+
+  /** Where the bytes of a console are. @throws as {@link ask}; `GuestError` when it has none now. */
   async console(instance: Instance, type: ConsoleType): Promise<ConsoleEndpoint> {
-    return await askHost(this.#deps.queue, hostOf(instance), 'console', { uuid: instance.uuid, type })
+    return await this.ask(instance, 'console', { uuid: instance.uuid, type })
   }
 
   async consoleTypes(instance: Instance): Promise<readonly ConsoleType[]> {
-    return await askHost(this.#deps.queue, hostOf(instance), 'consoleTypes', {})
-  }
-
-  /** Compares one host with its records; a host that does not answer is left for the next time. */
-  async reconcile(host: string, { resumeGuests }: { resumeGuests: boolean }): Promise<void> {
-    try {
-      await reconcileHost(this.#deps, host, { resumeGuests, powerOff: (instance) => this.#powerOff(instance) })
-    } catch (error) {
-      this.#deps.log.warn({ host, err: error }, `host not reconciled: ${messageOf(error)}`)
-    }
-  }
-
-  /** Bases of images that no server was made from go, once they have been unused for long enough. */
-  async #collectImages(): Promise<void> {
-    const { model, images, log } = this.#deps
-    const inUse = new Set(
-      model.instances
-        .onHost(null)
-        .flatMap(({ imageId, kernelId, ramdiskId }) => [imageId, kernelId, ramdiskId].filter((id) => id !== null)),
-    )
-    const removed = await images.collectGarbage(inUse)
-    if (removed.length > 0) log.info({ images: removed }, 'removed unused bases of images')
-  }
-
-  async #reconcileAll(): Promise<void> {
-    for (const { host } of this.#deps.model.hosts.nodes()) await this.reconcile(host, { resumeGuests: false })
-  }
-
-  /** A task that no unfinished saga works on would stay for ever: the server is told apart from one in work. */
-  #releaseForgotten(): void {
-    const { model, sagas, db } = this.#deps
-    db.transaction(() => {
-      for (const instance of model.instances.list('WHERE i.deleted = 0 AND i.task_state IS NOT NULL', {})) {
-        if (sagas.busy(instance.uuid)) continue
-        const isBuilding = instance.vmState === 'building'
-        model.instances.tryUpdate(instance.uuid, { task_state: null, ...(isBuilding ? { vm_state: 'error' as const } : {}) })
-      }
-    })
-  }
-
-  async #guestChanged({ host, uuid }: GuestChanged): Promise<void> {
-    const { model, sagas, queue, log } = this.#deps
-    try {
-      const instance = model.instances.find(uuid)
-      if (!instance || instance.taskState !== null || sagas.busy(uuid)) return
-      const guest = await askHost(queue, host, 'info', { uuid })
-      const now = model.instances.find(uuid)
-      if (now && !sagas.busy(uuid)) syncPower(this.#deps, now, guest, (found) => this.#powerOff(found))
-    } catch (error) {
-      log.warn({ host, instance: uuid, err: error }, `power state not read: ${messageOf(error)}`)
-    }
-  }
-
-  #powerOff(instance: Instance): void {
-    try {
-      const { uuid } = instance
-      const { model, sagas, db } = this.#deps
-      db.transaction(() => {
-        model.instances.update(uuid, { task_state: 'powering-off' }, { vmState: ['stopped'], taskState: [null] })
-        void sagas.start(powerServer, { uuid, action: 'stop', host: hostOf(instance) }, { key: uuid })
-      })
-    } catch (error) {
-      if (!(error instanceof CloudError)) throw error
-      this.#deps.log.info({ instance: instance.uuid }, `left alone: ${error.message}`)
-    }
-  }
-
-  #portsChanged({ deviceId }: { deviceId?: string | null }): void {
-    if (deviceId && !this.#deps.sagas.busy(deviceId)) refreshPorts(this.#deps, deviceId)
-  }
-
-  #reportControlServices(): void {
-    const { model, db, config } = this.#deps
-    const report = () =>
-      db.transaction(() => {
-        for (const [binary, topic] of controlServices) model.hosts.reportService(this.#host, binary, topic)
-      })
-    report()
-    this.#every(config.get(novaConfig).reportInterval * 1000, async () => report())
-  }
-
-  #every(intervalMs: number, work: () => Promise<void>): void {
-    let timer: Timer
-    const next = () => {
-      this.#timers = this.#timers.filter((other) => other !== timer)
-      timer = this.#deps.clock.after(intervalMs, () => {
-        work()
-          .catch((error: unknown) => this.#deps.log.error({ err: error }, `periodic work failed: ${messageOf(error)}`))
-          .finally(next)
-      })
-      this.#timers.push(timer)
-    }
-    next()
+    return await this.ask(instance, 'consoleTypes', {})
   }
 }

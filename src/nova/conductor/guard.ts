@@ -7,14 +7,21 @@ import { conflict } from '../../base/errors.ts'
 import type { PowerAction } from '../compute/index.ts'
 import type { Instance, TaskState, VmState } from '../model/index.ts'
 
-export type PowerRule = {
-  /** How refusals and instance actions name it. */
+/** When an action may begin, and what it sets; see compute's table of actions. */
+export type ActionRule = {
+  /** How refusals name it. */
   readonly name: string
-  readonly vmStates: readonly VmState[]
-  readonly tasks: readonly (TaskState | null)[]
+  /** How instance actions and notifications name it, where that differs. */
+  readonly action?: string
+  /** `null`: any. */
+  readonly vmStates: readonly VmState[] | null
+  readonly tasks: readonly (TaskState | null)[] | null
   readonly task: TaskState
-  readonly ends: VmState
+  readonly mustHaveLaunched?: boolean
+  readonly checksLock?: boolean
 }
+
+export type PowerRule = ActionRule & { readonly ends: VmState }
 
 const hardRebootTasks = [
   'rebooting',

@@ -1,0 +1,155 @@
+/**
+ * Watches over hosts: takes their reports, follows their guests, compares both with the records, and does what is done at
+ * intervals. Nudged by events to be early, timed to be certain.
+ */
+import type { Timer } from '../../base/clock.ts'
+import { CloudError, messageOf } from '../../base/errors.ts'
+import { type GuestChanged, guestChanged, type HostReport, hostConnected, hostReported } from '../compute/index.ts'
+import { type Instance, novaConfig } from '../model/index.ts'
+import { askHost } from './compute-client.ts'
+import { conductorConfig } from './config.ts'
+import type { ConductorDeps } from './deps.ts'
+import { hostOf } from './guard.ts'
+import { recordHost } from './host-report.ts'
+import { powerServer } from './power.ts'
+import { syncPower } from './power-sync.ts'
+import { reconcileHost, refreshPorts } from './reconcile.ts'
+
+const controlServices = [
+  ['nova-scheduler', 'scheduler'],
+  ['nova-conductor', 'conductor'],
+] as const
+
+export class HostWatch implements AsyncDisposable {
+  readonly #deps: ConductorDeps
+  /** The name under which the control plane's own services report. */
+  readonly #host: string
+  readonly #ends: (() => void)[] = []
+  #timers: Timer[] = []
+
+  constructor(deps: ConductorDeps, { host }: { host: string }) {
+    this.#deps = deps
+    this.#host = host
+  }
+
+  /** Listens to hosts; called before they report. */
+  start(): void {
+    const { queue } = this.#deps
+    this.#ends.push(
+      queue.subscribe(hostReported, ({ payload }) => recordHost(this.#deps, payload as HostReport)),
+      queue.subscribe(guestChanged, ({ payload }) => void this.#guestChanged(payload as GuestChanged)),
+      queue.subscribe(hostConnected, ({ payload }) => void this.reconcile((payload as { host: string }).host, { resumeGuests: false })),
+      queue.subscribe('network.changed', ({ payload }) => this.#portsChanged(payload as { deviceId?: string | null })),
+    )
+    this.#reportControlServices()
+  }
+
+  /** Takes up unfinished work and compares every host with its records; afterwards on a timer. */
+  async recover(): Promise<void> {
+    const { sagas, config, model } = this.#deps
+    const { resumeGuestsStateOnHostBoot, syncPowerStateInterval } = config.get(novaConfig)
+    const { managerInterval } = config.get(conductorConfig)
+    sagas.resume()
+    this.#releaseForgotten()
+    for (const { host } of model.hosts.nodes()) await this.reconcile(host, { resumeGuests: resumeGuestsStateOnHostBoot })
+    if (syncPowerStateInterval > 0) this.#every(syncPowerStateInterval * 1000, () => this.#reconcileAll())
+    if (managerInterval > 0) this.#every(managerInterval * 1000, () => this.#collectImages())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#timers) timer.cancel()
+    for (const end of this.#ends.splice(0)) end()
+  }
+
+  /** Compares one host with its records; a host that does not answer is left for the next time. */
+  async reconcile(host: string, { resumeGuests }: { resumeGuests: boolean }): Promise<void> {
+    try {
+      await reconcileHost(this.#deps, host, { resumeGuests, powerOff: (instance) => this.#powerOff(instance) })
+    } catch (error) {
+      this.#deps.log.warn({ host, err: error }, `host not reconciled: ${messageOf(error)}`)
+    }
+  }
+
+  /** Bases of images that no server was made from go, once they have been unused for long enough. */
+  async #collectImages(): Promise<void> {
+    const { model, images, log } = this.#deps
+    const inUse = new Set(
+      model.instances
+        .onHost(null)
+        .flatMap(({ imageId, kernelId, ramdiskId }) => [imageId, kernelId, ramdiskId].filter((id) => id !== null)),
+    )
+    const removed = await images.collectGarbage(inUse)
+    if (removed.length > 0) log.info({ images: removed }, 'removed unused bases of images')
+  }
+
+  async #reconcileAll(): Promise<void> {
+    for (const { host } of this.#deps.model.hosts.nodes()) await this.reconcile(host, { resumeGuests: false })
+  }
+
+  /** A task that no unfinished saga works on would stay for ever: the server is told apart from one in work. */
+  #releaseForgotten(): void {
+    const { model, sagas, db } = this.#deps
+    db.transaction(() => {
+      for (const instance of model.instances.list('WHERE i.deleted = 0 AND i.task_state IS NOT NULL', {})) {
+        if (sagas.busy(instance.uuid)) continue
+        const isBuilding = instance.vmState === 'building'
+        model.instances.tryUpdate(instance.uuid, { task_state: null, ...(isBuilding ? { vm_state: 'error' as const } : {}) })
+      }
+    })
+  }
+
+  async #guestChanged({ host, uuid }: GuestChanged): Promise<void> {
+    const { model, sagas, queue, log } = this.#deps
+    try {
+      const instance = model.instances.find(uuid)
+      if (!instance || instance.taskState !== null || sagas.busy(uuid)) return
+      const guest = await askHost(queue, host, 'info', { uuid })
+      const now = model.instances.find(uuid)
+      if (now && !sagas.busy(uuid)) syncPower(this.#deps, now, guest, (found) => this.#powerOff(found))
+    } catch (error) {
+      log.warn({ host, instance: uuid, err: error }, `power state not read: ${messageOf(error)}`)
+    }
+  }
+
+  #powerOff(instance: Instance): void {
+    try {
+      const { uuid } = instance
+      const { model, sagas, db } = this.#deps
+      db.transaction(() => {
+        model.instances.update(uuid, { task_state: 'powering-off' }, { vmState: ['stopped'], taskState: [null] })
+        void sagas.start(powerServer, { uuid, action: 'stop', host: hostOf(instance) }, { key: uuid })
+      })
+    } catch (error) {
+      if (!(error instanceof CloudError)) throw error
+      this.#deps.log.info({ instance: instance.uuid }, `left alone: ${error.message}`)
+    }
+  }
+
+  #portsChanged({ deviceId }: { deviceId?: string | null }): void {
+    if (deviceId && !this.#deps.sagas.busy(deviceId)) refreshPorts(this.#deps, deviceId)
+  }
+
+  #reportControlServices(): void {
+    const { model, db, config } = this.#deps
+    const report = () =>
+      db.transaction(() => {
+        for (const [binary, topic] of controlServices) model.hosts.reportService(this.#host, binary, topic)
+      })
+    report()
+    this.#every(config.get(novaConfig).reportInterval * 1000, async () => report())
+  }
+
+  #every(intervalMs: number, work: () => Promise<void>): void {
+    let timer: Timer
+    const next = () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+      timer = this.#deps.clock.after(intervalMs, () => {
+        work()
+          .catch((error: unknown) => this.#deps.log.error({ err: error }, `periodic work failed: ${messageOf(error)}`))
+          .finally(next)
+      })
+      this.#timers.push(timer)
+    }
+    next()
+  }
+}
