@@ -194,6 +194,12 @@ type Body = {
 }
 
 const textOr = (value: unknown, otherwise: string | null = null): string | null => (typeof value === 'string' ? value : otherwise)
+/** A flavor may be named by its whole address. */
+const lastOf = (reference: string): string =>
+  reference
+    .replace(/[?#].*$/, '')
+    .split('/')
+    .at(-1) ?? ''
 const nicOf = ({ uuid, port, fixed_ip, tag }: Nic): RequestedNic => ({
   networkId: uuid || null,
   portId: port ?? null,
@@ -217,7 +223,7 @@ function parse(body: Body): ServerCreate {
     description: textOr(server.description),
     hostname: textOr(server.hostname),
     imageRef: server.imageRef ?? '',
-    flavorRef: String(server.flavorRef),
+    flavorRef: lastOf(String(server.flavorRef)),
     networks:
       networks === undefined || (Array.isArray(networks) && networks.length === 0)
         ? 'auto-or-none'

@@ -151,8 +151,12 @@ const extended = {
   host_status: field(({ hostStatus }: ShownServer) => hostStatus ?? undefined, { since: '2.16' }),
   security_groups: ({ instance }: ShownServer) => groupsOf(instance),
   pinned_availability_zone: field(({ instance }: ShownServer) => instance.spec.pinnedZone, { since: '2.96' }),
-  scheduler_hints: field(({ instance }: ShownServer) => instance.spec.schedulerHints, { since: '2.100' }),
+  scheduler_hints: field(({ instance }: ShownServer) => hintsOf(instance), { since: '2.100' }),
 }
+
+/** Every hint is a list, also one that was given as a single text. */
+const hintsOf = ({ spec }: Instance): Record<string, unknown[]> =>
+  Object.fromEntries(Object.entries(spec.schedulerHints).map(([name, hint]) => [name, Array.isArray(hint) ? hint : [hint]]))
 
 /** Names without repetition; nothing for a server without ports. */
 function groupsOf({ ports }: Instance): { name: string }[] | undefined {
