@@ -3,8 +3,8 @@
  *
  * @see https://docs.openstack.org/glance/latest/admin/useful-image-properties.html
  */
-import type { ConfigDrive, DiskSpec, GuestSpec, NicSpec } from '../virt/index.ts'
-import type { SpawnArgs } from './messages.ts'
+import type { ConfigDrive, DiskSpec, GuestSpec, NicSpec, RescueSpec } from '../virt/index.ts'
+import type { RescueArgs, SpawnArgs } from './messages.ts'
 
 export type GuestFiles = {
   root: { file: string; format: 'raw' | 'qcow2' }
@@ -20,11 +20,6 @@ const isTrue = (value: string | undefined): boolean => ['yes', 'true', '1', 'on'
 
 export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly Plugged[]): GuestSpec {
   const properties = args.imageProperties
-  const model = oneOf(properties.hw_vif_model, ['virtio', 'e1000', 'e1000e', 'rtl8139'], 'virtio')
-  const configDrive: ConfigDrive | null = args.configDrive && {
-    format: args.configDrive.format,
-    files: args.configDrive.files.map(({ path, base64 }) => ({ path, data: Buffer.from(base64, 'base64') })),
-  }
   return {
     uuid: args.uuid,
     name: args.name,
@@ -32,13 +27,10 @@ export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly 
     memoryMib: args.flavor.memoryMib,
     firmware: oneOf(properties.hw_firmware_type, ['bios', 'uefi'], 'bios'),
     machineType: properties.hw_machine_type ?? null,
-    kernel:
-      files.kernel === null
-        ? null
-        : { file: files.kernel, initrd: files.ramdisk, cmdline: properties.os_command_line ?? 'console=tty0 console=ttyS0' },
+    kernel: kernelOf(files, properties),
     disks: disksOf(args, files.root),
-    nics: plugged.map(({ portId, mac, tap, bridge, mtu }): NicSpec => ({ portId, mac, tap, bridge, mtu, model })),
-    configDrive,
+    nics: plugged.map((port) => nicOf(port, properties)),
+    configDrive: driveOf(args.configDrive),
     video: oneOf(properties.hw_video_model, ['vga', 'virtio', 'qxl', 'cirrus', 'none'], 'vga'),
     guestAgent: isTrue(properties.hw_qemu_guest_agent),
     rng: properties.hw_rng_model !== 'none',
@@ -49,6 +41,37 @@ export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly 
       flavor: args.flavor.name,
       imageId: args.imageId,
     },
+  }
+}
+
+type Properties = SpawnArgs['imageProperties']
+
+const kernelOf = ({ kernel, ramdisk }: Pick<GuestFiles, 'kernel' | 'ramdisk'>, properties: Properties): GuestSpec['kernel'] =>
+  kernel === null ? null : { file: kernel, initrd: ramdisk, cmdline: properties.os_command_line ?? 'console=tty0 console=ttyS0' }
+
+export const nicOf = ({ portId, mac, tap, bridge, mtu }: Plugged, properties: Properties): NicSpec => ({
+  portId,
+  mac,
+  tap,
+  bridge,
+  mtu,
+  model: oneOf(properties.hw_vif_model, ['virtio', 'e1000', 'e1000e', 'rtl8139'], 'virtio'),
+})
+
+const driveOf = (drive: SpawnArgs['configDrive']): ConfigDrive | null =>
+  drive && { format: drive.format, files: drive.files.map(({ path, base64 }) => ({ path, data: Buffer.from(base64, 'base64') })) }
+
+/** @see https://docs.openstack.org/nova/latest/user/rescue.html */
+export function rescueSpec(args: RescueArgs, files: GuestFiles): RescueSpec {
+  const { hw_rescue_bus: bus, hw_rescue_device: device } = args.imageProperties
+  return {
+    root: files.root,
+    kernel: kernelOf(files, args.imageProperties),
+    configDrive: driveOf(args.configDrive),
+    device:
+      bus === undefined && device === undefined
+        ? null
+        : { bus: oneOf(bus, ['virtio', 'scsi', 'sata', 'ide', 'usb'], 'virtio'), kind: oneOf(device, ['disk', 'cdrom'], 'disk') },
   }
 }
 

@@ -2,6 +2,8 @@ export { computeConfig } from './config.ts'
 export { guestSpec } from './guest-spec.ts'
 export { ComputeManager, type ImageFiles, type ManagerDeps, type Plugs } from './manager.ts'
 export {
+  type ArriveArgs,
+  type Capability,
   type ComputeCalls,
   computeTopic,
   type DestroyArgs,
@@ -12,5 +14,6 @@ export {
   hostReported,
   type PowerAction,
   type PowerArgs,
+  type RescueArgs,
   type SpawnArgs,
 } from './messages.ts'

@@ -9,6 +9,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { Queue } from '../../base/queue/index.ts'
 import { type ComputeDriver, GuestError } from '../virt/index.ts'
+import { type CapableMethods, capableMethods } from './capable.ts'
 import { type GuestFiles, guestSpec, type Plugged } from './guest-spec.ts'
 import { Limiter } from './limiter.ts'
 import {
@@ -25,7 +26,10 @@ import {
 } from './messages.ts'
 
 /** The part of image that compute needs. */
-export type ImageFiles = { baseFile(id: string, signal?: AbortSignal): Promise<{ file: string; format: 'raw' | 'qcow2' }> }
+export type ImageFiles = {
+  baseFile(id: string, signal?: AbortSignal): Promise<{ file: string; format: 'raw' | 'qcow2' }>
+  fill(id: string, source: AsyncIterable<Uint8Array>): Promise<unknown>
+}
 /** The part of network that compute needs. */
 export type Plugs = {
   plug(portId: string): Promise<{ bridge: string; tap: string; mtu: number; mac: string }>
@@ -49,7 +53,7 @@ type Methods = { [M in keyof ComputeCalls]: (args: ComputeCalls[M][0]) => Promis
 export class ComputeManager implements AsyncDisposable {
   readonly host: string
   readonly #deps: ManagerDeps
-  readonly #spawning = new Map<string, AbortController>()
+  readonly #working = new Map<string, AbortController>()
   readonly #builds: Limiter
   readonly #ends: (() => void)[] = []
   #timer: Timer | undefined
@@ -70,7 +74,7 @@ export class ComputeManager implements AsyncDisposable {
       destroy: (args) => this.#destroy(args),
       power: (args) => this.#power(args),
       cancel: async ({ uuid }) => {
-        this.#spawning.get(uuid)?.abort(new GuestError(uuid, 'failed', 'The build was cancelled.'))
+        this.#working.get(uuid)?.abort(new GuestError(uuid, 'failed', 'The work was cancelled.'))
         return null
       },
       info: ({ uuid }) => driver.info(uuid),
@@ -78,6 +82,7 @@ export class ComputeManager implements AsyncDisposable {
       consoleOutput: ({ uuid, lines }) => driver.consoleOutput(uuid, lines),
       console: ({ uuid, type }) => driver.console(uuid, type),
       consoleTypes: async () => driver.consoleTypes,
+      ...this.#capable(),
     }
     this.#ends.push(
       queue.serve(computeTopic(this.host), ({ method, args }) => methods[method as keyof Methods](args as never)),
@@ -117,28 +122,24 @@ export class ComputeManager implements AsyncDisposable {
 
   async #spawn(args: SpawnArgs): Promise<null> {
     const { driver } = this.#deps
-    const controller = new AbortController()
-    this.#spawning.set(args.uuid, controller)
-    try {
+    return await this.#cancellable(args.uuid, async (signal) => {
       await this.#builds.run(async () => {
-        controller.signal.throwIfAborted()
-        const [plugged, files] = await Promise.all([
-          this.#plug(args.ports.map(({ portId }) => portId)),
-          this.#files(args, controller.signal),
-        ])
-        await driver.spawn(guestSpec(args, files, plugged), controller.signal)
+        signal.throwIfAborted()
+        const [plugged, files] = await Promise.all([this.#plug(args.ports.map(({ portId }) => portId)), this.#files(args, signal)])
+        await driver.spawn(guestSpec(args, files, plugged), signal)
       })
       return null
-    } finally {
-      this.#spawning.delete(args.uuid)
-    }
+    })
   }
 
   async #plug(portIds: readonly string[]): Promise<Plugged[]> {
     return await Promise.all(portIds.map(async (portId) => ({ portId, ...(await this.#deps.networks.plug(portId)) })))
   }
 
-  async #files({ imageId, kernelId, ramdiskId }: SpawnArgs, signal: AbortSignal): Promise<GuestFiles> {
+  async #files(
+    { imageId, kernelId, ramdiskId }: Pick<SpawnArgs, 'imageId' | 'kernelId' | 'ramdiskId'>,
+    signal: AbortSignal,
+  ): Promise<GuestFiles> {
     const { driver, images } = this.#deps
     if (!driver.usesImageFiles) return { root: { file: imageId, format: 'raw' }, kernel: null, ramdisk: null }
     const [root, kernel, ramdisk] = await Promise.all([
@@ -147,6 +148,33 @@ export class ComputeManager implements AsyncDisposable {
       ramdiskId === null ? null : images.baseFile(ramdiskId, signal),
     ])
     return { root, kernel: kernel?.file ?? null, ramdisk: ramdisk?.file ?? null }
+  }
+
+  /** What only some drivers do; each method refuses where the driver lacks it. */
+  #capable(): CapableMethods {
+    const { images, networks } = this.#deps
+    return capableMethods({
+      driver: this.#deps.driver,
+      images,
+      networks,
+      specOf: async (args, signal) => {
+        const [plugged, files] = await Promise.all([this.#plug(args.ports.map(({ portId }) => portId)), this.#files(args, signal)])
+        return guestSpec(args, files, plugged)
+      },
+      filesOf: (args, signal) => this.#files(args, signal),
+      cancellable: (uuid, work) => this.#cancellable(uuid, work),
+    })
+  }
+
+  /** Runs work that a `cancel` for this guest ends. */
+  async #cancellable<T>(uuid: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    this.#working.set(uuid, controller)
+    try {
+      return await work(controller.signal)
+    } finally {
+      if (this.#working.get(uuid) === controller) this.#working.delete(uuid)
+    }
   }
 
   async #destroy({ uuid, portIds }: DestroyArgs): Promise<null> {

@@ -3,7 +3,7 @@
  * the in-process queue carries it between machines.
  */
 import type { Flavor } from '../model/index.ts'
-import type { ConsoleEndpoint, ConsoleType, GuestEvent, GuestInfo, HostResources } from '../virt/index.ts'
+import type { ComputeDriver, ConsoleEndpoint, ConsoleType, GuestDiagnostics, GuestEvent, GuestInfo, HostResources } from '../virt/index.ts'
 
 export type SpawnArgs = {
   uuid: string
@@ -26,7 +26,33 @@ export type PowerAction = 'start' | 'stop' | 'pause' | 'unpause' | 'suspend' | '
 /** `ports` are plugged before a guest starts whose taps may have vanished (a host's restart). */
 export type PowerArgs = { uuid: string; action: PowerAction; graceMs: number; portIds: readonly string[] }
 
-/** Method → what goes out and what comes back. */
+/** What some hypervisors can do and others cannot. */
+export const capabilityNames = [
+  'snapshots',
+  'rescue',
+  'resize',
+  'interfaces',
+  'setPassword',
+  'diagnostics',
+  'injectNmi',
+  'moves',
+] as const satisfies readonly (keyof ComputeDriver)[]
+export type Capability = (typeof capabilityNames)[number]
+
+/** `imageId` is the rescue image; its properties say how its disk is attached. */
+export type RescueArgs = {
+  uuid: string
+  imageId: string
+  imageProperties: Readonly<Record<string, string>>
+  kernelId: string | null
+  ramdiskId: string | null
+  configDrive: SpawnArgs['configDrive']
+}
+
+/** A guest on its way to another host: what the source packed, in Base64. */
+export type ArriveArgs = { spawn: SpawnArgs; luggage: string; start: boolean }
+
+/** Method → what goes out and what comes back. A host without the capability refuses with `not-implemented`. */
 export type ComputeCalls = {
   spawn: [SpawnArgs, null]
   destroy: [DestroyArgs, null]
@@ -38,6 +64,24 @@ export type ComputeCalls = {
   consoleOutput: [{ uuid: string; lines: number | null }, string]
   console: [{ uuid: string; type: ConsoleType }, ConsoleEndpoint]
   consoleTypes: [Record<never, never>, readonly ConsoleType[]]
+  capabilities: [Record<never, never>, readonly Capability[]]
+  /** Fills a queued image with the guest's root disk. */
+  snapshot: [{ uuid: string; imageId: string }, null]
+  rescue: [RescueArgs, null]
+  unrescue: [{ uuid: string }, null]
+  /** To the flavor of the arguments; the old size is kept until confirmed or reverted. */
+  resize: [SpawnArgs & { start: boolean }, null]
+  confirmResize: [{ uuid: string }, null]
+  revertResize: [{ uuid: string; start: boolean }, null]
+  attachInterface: [{ uuid: string; portId: string; imageProperties: Readonly<Record<string, string>> }, null]
+  detachInterface: [{ uuid: string; portId: string; mac: string }, null]
+  setPassword: [{ uuid: string; user: string; password: string }, null]
+  diagnostics: [{ uuid: string }, GuestDiagnostics]
+  injectNmi: [{ uuid: string }, null]
+  depart: [{ uuid: string; live: boolean }, { luggage: string }]
+  arrive: [ArriveArgs, null]
+  /** Fetches images before any guest needs them. */
+  cacheImages: [{ imageIds: readonly string[] }, null]
 }
 
 /** Published on the queue. */
