@@ -86,6 +86,10 @@ describe.skipIf(isMissing)('the console page', () => {
     await until('the pasted text', async () => (await said(id)).includes('$ uname -a'))
     expect(await focused(page)).toBe('CANVAS')
 
+    await page.keyboard.press('Control+Alt+m')
+    for (let i = 0; i < 4; i++) await page.keyboard.press('Tab')
+    expect(await focused(page)).toBe('CANVAS')
+
     room.driver.happen(id, 'shutdown')
     await state(page, 'ended')
     expect(await page.textContent('#headline')).toBe('The guest stopped.')

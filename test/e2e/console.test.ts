@@ -3,11 +3,16 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6143
  */
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Dispatcher, mount, PolicyEngine } from '../../src/base/http/index.ts'
+import { Dispatcher, HttpServer, mount, PolicyEngine } from '../../src/base/http/index.ts'
 import { makeLog } from '../../src/base/log.ts'
-import { openConsole, type TestConsole, until } from '../support/console.ts'
+import { makeMetrics } from '../../src/base/metrics.ts'
+import { makeConsoles } from '../../src/nova/console/index.ts'
+import { makeModel } from '../../src/nova/model/index.ts'
+import { openConsole, serveConsole, type TestConsole, until } from '../support/console.ts'
 import { type ConsoleCloud, socketUrl, startConsoleCloud } from '../support/console-cloud.ts'
 
 let room: ConsoleCloud
@@ -17,8 +22,10 @@ beforeAll(async () => {
   room = await startConsoleCloud({ flags: { 'console.allowed_origins': 'horizon.example' } })
   server = await room.boot('web-1')
 })
-afterAll(() => room[Symbol.asyncDispose]())
+afterAll(() => room?.[Symbol.asyncDispose]())
 
+/** Consoles that are open. */
+const sessions = async () => Number(/^minicloud_console_sessions (\d+)$/m.exec(await room.cloud.cloud.ground.metrics.text())?.[1])
 const greeting = (console: TestConsole) => until('the greeting', () => console.bytes().length >= 12)
 
 describe('the page', () => {
@@ -117,6 +124,60 @@ describe('who may connect', () => {
     for (const { ws } of [one, two]) ws.terminate()
   })
 
+  test('an expired token opens nothing', async () => {
+    const url = socketUrl(await room.url(server))
+    const { db, clock } = room.cloud.cloud.ground
+    db.prepare('UPDATE console_auth_tokens SET expires = ?').run(Math.floor(clock.now() / 1000))
+    expect((await openConsole(url)).status).toBe(401)
+  })
+
+  test('a guest whose console is elsewhere now is not opened with an older token', async () => {
+    const url = socketUrl(await room.url(server))
+    room.cloud.cloud.ground.db.prepare("UPDATE console_auth_tokens SET internal_access_path = '/before', port = 1").run()
+    expect((await openConsole(url)).status).toBe(401)
+  })
+
+  test('a guest that cannot be reached keeps its token', async () => {
+    const url = socketUrl(await room.url(server))
+    room.driver.failNext('console')
+    expect((await openConsole(url)).status).toBe(503)
+    const console = await openConsole(url)
+    expect(console.status).toBe(101)
+    console.ws.terminate()
+  })
+
+  test('a handshake that fails late leaves no connection to the guest', async () => {
+    let connections = 0
+    await using guest = await serveConsole(() => {
+      connections += 1
+    })
+    const { ground } = room.cloud.cloud
+    const model = makeModel(ground)
+    const conductor = { consoleTypes: async () => ['novnc'] as const, console: async () => ({ kind: 'unix', path: guest.path }) as const }
+    await using consoles = makeConsoles({ ...ground, metrics: makeMetrics({ process: false }), model, conductor })
+    const authenticate = () => Promise.reject(new Error('nobody'))
+    await using http = new HttpServer({
+      mounts: [],
+      upgrades: consoles.upgrades,
+      authenticate,
+      policy: new PolicyEngine(),
+      log: ground.log,
+    })
+    const { host, port } = await http.listen({ host: '127.0.0.1', port: 0 })
+    const { url } = await consoles.create(model.instances.get(server), 'novnc', `http://${host}:${port}`)
+    const headers = {
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': `${'A'.repeat(22)}==`,
+    }
+    const path = `/${new URL(url).searchParams.get('path')}`
+    const asked = request({ host, port, path, headers: { ...headers, 'sec-websocket-protocol': 'a,,b' } }).end()
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    expect(answer.statusCode).toBe(400)
+    await until('the guest to be let go of', () => connections === 1 && guest.sockets.size === 0)
+  })
+
   test('a token in the cookie is as good', async () => {
     const url = socketUrl(await room.url(server))
     const token = new URL(url).searchParams.get('token')
@@ -131,16 +192,10 @@ describe('who may connect', () => {
 
   test('what is no handshake uses no token up', async () => {
     const url = socketUrl(await room.url(server))
-    const answer = await new Promise<number>((resolve, reject) => {
-      const { hostname, port, pathname, search } = new URL(url)
-      import('node:http').then(({ request }) =>
-        request({ hostname, port, path: pathname + search, headers: { connection: 'upgrade', upgrade: 'websocket' } })
-          .on('response', (response) => resolve(response.statusCode ?? 0))
-          .on('error', reject)
-          .end(),
-      )
-    })
-    expect(answer).toBe(400)
+    const { hostname, port, pathname, search } = new URL(url)
+    const asked = request({ hostname, port, path: pathname + search, headers: { connection: 'upgrade', upgrade: 'websocket' } }).end()
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    expect(answer.statusCode).toBe(400)
     const console = await openConsole(url)
     expect(console.status).toBe(101)
     console.ws.terminate()
@@ -160,12 +215,9 @@ describe('who may connect', () => {
         done()
       },
     })
-    const { makeConsoles } = await import('../../src/nova/console/index.ts')
-    const { makeMetrics } = await import('../../src/base/metrics.ts')
     const { ground } = room.cloud.cloud
     const log = makeLog({ level: 'trace', stream })
     const conductor = { consoleTypes: async () => ['novnc'] as const, console: () => room.driver.console(server, 'novnc') }
-    const { makeModel } = await import('../../src/nova/model/index.ts')
     const model = makeModel(ground)
     await using consoles = makeConsoles({ ...ground, log, metrics: makeMetrics({ process: false }), model, conductor })
     const { url } = await consoles.create(model.instances.get(server), 'novnc', 'http://cloud.test')
@@ -209,13 +261,18 @@ describe('how it ends', () => {
   })
 
   test('a browser that leaves is let go of', async () => {
-    const gauge = async () => Number(/^minicloud_console_sessions (\d+)$/m.exec(await room.cloud.cloud.ground.metrics.text())?.[1])
-    const before = await gauge()
+    const before = await sessions()
     const open = await openConsole(socketUrl(await room.url(server)))
     await greeting(open)
-    expect(await gauge()).toBe(before + 1)
+    expect(await sessions()).toBe(before + 1)
     open.ws.terminate()
-    await until('one session less', async () => (await gauge()) === before)
+    await until('one session less', async () => (await sessions()) === before)
+  })
+
+  test('with enforce_session_timeout it ends with its token', async () => {
+    await using cloud = await startConsoleCloud({ flags: { 'consoleauth.enforce_session_timeout': 'true', 'consoleauth.token_ttl': '1' } })
+    const open = await openConsole(socketUrl(await cloud.url(await cloud.boot('brief'))))
+    expect(await open.ended).toEqual({ code: 1000, reason: 'session timeout' })
   })
 
   test('a cloud that stops says good-bye at once, also to who does not read', async () => {

@@ -131,6 +131,9 @@ export class ConsoleProxy implements AsyncDisposable {
   #start(request: IncomingMessage, socket: Duplex, head: Buffer, guest: Socket, row: ConsoleToken): void {
     const { clock, log, config } = this.#deps
     const endsAtMs = config.get(consoleAuthConfig).enforceSessionTimeout ? row.expires * 1000 : null
+    // A handshake that ws refuses after all ends with its socket, and nobody else would know.
+    guest.on('error', () => guest.destroy())
+    socket.once('close', () => guest.destroy())
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       const session = new Session(ws, guest, { clock, log, instanceUuid: row.instanceUuid, endsAtMs })
       this.#sessions.add(session)

@@ -24,6 +24,7 @@ function show(state, word) {
   document.body.dataset.state = state
   byId('state').textContent = word
   for (const id of ['cad', 'paste', 'fit']) byId(id).disabled = state !== 'connected'
+  byId('screen').tabIndex = state === 'connected' ? 0 : -1
 }
 
 /** A name that a shell would take apart stands in quotes. */
@@ -150,6 +151,7 @@ window.addEventListener(
   { capture: true },
 )
 
+// noVNC's canvas is in no tab order; the place that it is in stands for it.
 byId('screen').addEventListener('focus', () => rfb?.focus())
 showName()
 connect()
