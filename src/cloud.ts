@@ -13,7 +13,7 @@ import { HttpServer, mount, PolicyEngine } from './base/http/index.ts'
 import type { Log } from './base/log.ts'
 import { makeMetrics } from './base/metrics.ts'
 import { InProcessQueue } from './base/queue/index.ts'
-import { SagaRunner } from './base/saga/index.ts'
+import { SagaRunner, sagaConfig } from './base/saga/index.ts'
 import { debugConfig, processConfig } from './config.ts'
 import { type Credentials, credentialsOf } from './credentials.ts'
 import { chooseDrivers, type DriverKind } from './drivers.ts'
@@ -31,6 +31,8 @@ import { makeScheduler } from './nova/scheduler/index.ts'
 import type { ComputeDriver } from './nova/virt/index.ts'
 import { makePlacement } from './placement/index.ts'
 import { seedCloud } from './seed.ts'
+
+const dayMs = 86_400_000
 
 export type CloudOptions = {
   config: Config
@@ -105,7 +107,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     closers.push(() => db[Symbol.dispose]())
     const metrics = makeMetrics()
     const queue = new InProcessQueue({ log })
-    const sagas = new SagaRunner({ db, clock, log, metrics, ...(crashAt === '' ? {} : { afterLog: crashAfter(crashAt) }) })
+    const keepMs = config.get(sagaConfig).keepDays * dayMs
+    const sagas = new SagaRunner({ db, clock, log, metrics, keepMs, ...(crashAt === '' ? {} : { afterLog: crashAfter(crashAt) }) })
     const ground: Ground = { db, clock, config, log, queue, sagas, metrics, dataDir }
     const host = config.get(computeConfig).host || hostname()
 

@@ -1,5 +1,6 @@
 /** Every room's options, in the order in which the reference shows them; and those of the process itself. */
 import { bool, choice, int, type Section, section, text } from './base/config/index.ts'
+import { sagaConfig } from './base/saga/index.ts'
 import { identitySections } from './identity/index.ts'
 import { imageCacheConfig, imageConfig, imageDiskConfig } from './image/index.ts'
 import { networkConfig, networkQuotaConfig } from './network/index.ts'
@@ -64,5 +65,6 @@ export const sections: Section[] = [
   conductorConfig,
   networkConfig,
   networkQuotaConfig,
+  sagaConfig,
   debugConfig,
 ]
