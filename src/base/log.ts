@@ -22,9 +22,13 @@ const secretNames = [
 
 export type LogOptions = { level?: string; stream?: DestinationStream }
 
+/**
+ * Lines go to standard error without making anyone wait. At exit the last ones are written; a reader that went away ends
+ * the log and not the cloud.
+ */
 export function makeLog({ level = 'info', stream }: LogOptions = {}): Log {
   const redact = { paths: secretNames.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`]), censor: '***' }
-  return pino({ level, redact, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream ?? destination({ fd: 2, sync: true }))
+  return pino({ level, redact, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream ?? destination({ fd: 2, sync: false }))
 }
 
 /** A log that says nothing, for tests. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, statSync } from 'node:fs'
+import { mkdtempSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
@@ -9,6 +9,11 @@ import { CloudError } from '../errors.ts'
 import { Database } from './database.ts'
 
 const newFile = () => join(mkdtempSync(join(tmpdir(), 'minicloud-db-')), 'a.db')
+const notes = () => {
+  const file = newFile()
+  writeFileSync(file, 'dear diary, '.repeat(100))
+  return file
+}
 const kindOf = (work: () => unknown): string => {
   try {
     work()
@@ -164,7 +169,7 @@ describe('a file', () => {
 
   it.each([
     ['in a folder that is not there', () => join(newFile(), 'a', 'b.db'), 'unavailable'],
-    ['that is no database', () => join(import.meta.dirname, 'database.test.ts'), 'unavailable'],
+    ['that is no database', notes, 'unavailable'],
   ])('%s is refused', (_what, file, kind) => {
     const name = file()
     expect(kindOf(() => new Database({ file: name }))).toBe(kind)

@@ -3,22 +3,27 @@ import { CloudError, invalid } from '../errors.ts'
 
 const tooLarge = () => new CloudError('too-large', 'Request is too large.')
 
-/** @throws {CloudError} `too-large` beyond `limit` bytes, whatever the declared length said. */
+/** @throws {CloudError} `too-large` beyond `limit` bytes, whatever the declared length said; `invalid` when it breaks off. */
 export async function readText(request: Request, limit: number): Promise<string> {
   const declared = request.headers.get('content-length')
-  if (declared !== null) {
-    if (Number(declared) > limit) throw tooLarge()
-    return await request.text()
+  try {
+    if (declared !== null) {
+      // Node ends a body at its declared length.
+      if (!(Number(declared) <= limit)) throw tooLarge()
+      return await request.text()
+    }
+    if (!request.body) return ''
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for await (const chunk of request.body) {
+      size += chunk.byteLength
+      if (size > limit) throw tooLarge()
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks).toString('utf8')
+  } catch (error) {
+    throw error instanceof CloudError ? error : invalid('The request body could not be read.', { cause: error })
   }
-  if (!request.body) return ''
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request.body) {
-    size += chunk.byteLength
-    if (size > limit) throw tooLarge()
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 const isJson = (contentType: string): boolean => /^application\/([\w.+-]+\+)?json\b/i.test(contentType)

@@ -5,6 +5,7 @@
  * route, version, media type, shape, project in the path, window, schema; then the handler's own.
  */
 import { randomUUID } from 'node:crypto'
+import { explainTrouble } from '../db/trouble.ts'
 import { CloudError, invalid, messageOf, notFound } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
@@ -39,7 +40,7 @@ const defaultBodyLimit = 114_688
 const everywhere = new Set([401, 406, 413, 415, 503])
 const unexpected = 'Unexpected API Error. Please report this, with the request id, to whoever runs this cloud.'
 
-type Compiled = { prefix: string; service: Service; router: Router; negotiate: ReturnType<typeof negotiator> | null }
+type Compiled = { prefix: string; below: string; service: Service; router: Router; negotiate: ReturnType<typeof negotiator> | null }
 
 /** What is known of a request so far, for the answer's headers, the log and the metrics. */
 type Trace = { requestId: string; operationId: string; versionHeaders: Record<string, string>; entry: Windowed | null }
@@ -53,6 +54,7 @@ export class Dispatcher {
     this.#mounts = options.mounts
       .map(({ prefix, service }) => ({
         prefix,
+        below: `${prefix}/`,
         service,
         router: new Router(service.operations),
         negotiate: service.microversions ? negotiator(service.microversions) : null,
@@ -64,7 +66,7 @@ export class Dispatcher {
   async dispatch(request: Request, peer: Peer = {}): Promise<Response> {
     const startedAt = performance.now()
     const { origin, path, search } = this.#address(request)
-    const mounted = this.#mounts.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))
+    const mounted = this.#mounts.find(({ prefix, below }) => path.startsWith(below) || path === prefix)
     if (!mounted)
       return new Response('{"error": {"code": 404, "title": "Not Found", "message": "No service answers here."}}\n', {
         status: 404,
@@ -82,10 +84,12 @@ export class Dispatcher {
       { service: mounted.service.name, operation: trace.operationId, status: response.status },
       seconds,
     )
-    this.#options.log[request.method === 'GET' ? 'debug' : 'info'](
-      { request_id: trace.requestId, method: request.method, path, status: response.status, ms: Math.round(seconds * 1e5) / 100 },
-      'request',
-    )
+    const level = request.method === 'GET' ? 'debug' : 'info'
+    if (this.#options.log.isLevelEnabled(level))
+      this.#options.log[level](
+        { request_id: trace.requestId, method: request.method, path, status: response.status, ms: Math.round(seconds * 1e5) / 100 },
+        'request',
+      )
     return response
   }
 
@@ -120,10 +124,7 @@ export class Dispatcher {
     const isOpen = found !== null && found !== 'wrong-method' && found.entries.every(({ operation }) => operation.auth === 'none')
     const principal = isOpen ? null : await this.#principal(header('x-auth-token'))
     if (found === null) throw new UnknownRoute()
-    if (found === 'wrong-method')
-      throw service.dialect.wrongMethod === 404
-        ? new UnknownRoute()
-        : new CloudError('method-not-allowed', 'The method is not allowed for this resource.')
+    if (found === 'wrong-method') throw service.dialect.wrongMethod === 404 ? new UnknownRoute() : new WrongMethod(router.methods(path))
     if (found.entries[0]) trace.operationId = found.entries[0].id
 
     const refused = (headers: Record<string, string>) => {
@@ -157,8 +158,12 @@ export class Dispatcher {
       projectPrefix: projectInPath === null ? '' : `/${projectInPath}`,
       remoteAddress: peer.remoteAddress ?? null,
     }
-    const searchParams = new URLSearchParams(at.search)
-    const query = operation.query ? operation.query(grouped(searchParams), negotiated.version) : undefined
+    let searchParams: URLSearchParams | undefined
+    const search = () => {
+      searchParams ??= new URLSearchParams(at.search)
+      return searchParams
+    }
+    const query = operation.query ? operation.query(grouped(search()), negotiated.version) : undefined
     const body = operation.body ? operation.body(raw, negotiated.version) : raw
     const { policy } = this.#options
     const own: Target = {
@@ -171,7 +176,9 @@ export class Dispatcher {
       params: found.params,
       body,
       query,
-      search: searchParams,
+      get search() {
+        return search()
+      },
       path,
       header,
       contentLength: request.headers.has('content-length') ? Number(request.headers.get('content-length')) : null,
@@ -236,9 +243,10 @@ export class Dispatcher {
     return new Response(method === 'HEAD' ? null : payload, { status: code, headers })
   }
 
-  #refuse({ service }: Compiled, error: unknown, trace: Trace, origin: string, isHead: boolean): Response {
+  #refuse({ service }: Compiled, thrown: unknown, trace: Trace, origin: string, isHead: boolean): Response {
     const { log, strict } = this.#options
     const { dialect } = service
+    const error = explainTrouble(thrown)
     const headers: Record<string, string> = { ...requestIdHeaders(service, trace.requestId), ...trace.versionHeaders }
     if (error instanceof UnknownRoute && dialect.unknownRoute) {
       return new Response(isHead ? null : dialect.unknownRoute.body, {
@@ -268,6 +276,7 @@ export class Dispatcher {
       requestId: trace.requestId,
     }
     if (status === 401) headers['www-authenticate'] = `Keystone uri="${origin}/identity"`
+    if (error instanceof WrongMethod) headers.allow = error.allowed.join(', ')
     const body = dialect.render(fault)
     const isText = typeof body === 'string'
     headers['content-type'] = isText ? 'text/html; charset=UTF-8' : 'application/json; charset=UTF-8'
@@ -278,6 +287,14 @@ export class Dispatcher {
 class UnknownRoute extends CloudError {
   constructor() {
     super('not-found', 'The resource could not be found.')
+  }
+}
+
+class WrongMethod extends CloudError {
+  readonly allowed: string[]
+  constructor(allowed: string[]) {
+    super('method-not-allowed', 'The method is not allowed for this resource.')
+    this.allowed = allowed
   }
 }
 

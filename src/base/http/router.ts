@@ -74,20 +74,26 @@ export class Router {
     else node.methods.set(operation.method, { entries: [entry], names })
   }
 
-  /** `null` for an unknown path; an empty array of methods never happens: a path without operations is unknown. */
-  find(path: string): { node: { methods: Map<Method, { entries: Windowed[]; names: string[] }> }; values: string[] } | null {
-    const segments = path.split('/').filter((part) => part !== '')
-    return walk(this.#root, segments, 0, [])
-  }
-
+  /** The operations of a method and path; `wrong-method` for a path that only others have, `null` for an unknown one. */
   match(method: Method, path: string): Found | 'wrong-method' | null {
-    const found = this.find(path)
-    if (!found) return null
-    const at = found.node.methods.get(method) ?? (method === 'HEAD' ? found.node.methods.get('GET') : undefined)
+    const segments = segmentsOf(path)
+    const found =
+      walk(this.#root, segments, 0, [], (node) => node.methods.has(method)) ??
+      (method === 'HEAD' ? walk(this.#root, segments, 0, [], (node) => node.methods.has('GET')) : null)
+    if (!found) return walk(this.#root, segments, 0, [], hasMethods) ? 'wrong-method' : null
+    const at = found.node.methods.get(method) ?? found.node.methods.get('GET')
     if (!at) return 'wrong-method'
     const params: Record<string, string> = {}
     for (const [i, name] of at.names.entries()) params[name] = found.values[i] ?? ''
     return { entries: at.entries, params }
+  }
+
+  /** The methods that a path answers, sorted: what `Allow` says. */
+  methods(path: string): string[] {
+    const found = walk(this.#root, segmentsOf(path), 0, [], hasMethods)
+    const all = new Set<string>(found?.node.methods.keys())
+    if (all.has('GET')) all.add('HEAD')
+    return [...all].sort()
   }
 
   /** Whether the tree has this first segment, to tell `/servers` from `/<project id>/servers`. */
@@ -96,18 +102,24 @@ export class Router {
   }
 }
 
-function walk(node: Node, segments: string[], at: number, values: string[]): { node: Node; values: string[] } | null {
-  if (at === segments.length) return node.methods.size > 0 ? { node, values } : null
+const segmentsOf = (path: string): string[] => path.split('/').filter((part) => part !== '')
+const hasMethods = (node: Node): boolean => node.methods.size > 0
+
+type Reached = { node: Node; values: string[] }
+
+/** The first node, literals before parameters before the rest, that answers. */
+function walk(node: Node, segments: string[], at: number, values: string[], answers: (node: Node) => boolean): Reached | null {
+  if (at === segments.length) return answers(node) ? { node, values } : null
   const segment = segments[at]!
   const literal = node.literals.get(segment)
-  const direct = literal ? walk(literal, segments, at + 1, values) : null
+  const direct = literal ? walk(literal, segments, at + 1, values, answers) : null
   if (direct) return direct
   if (node.parameter) {
     const value = decode(segment)
-    const found = value === null ? null : walk(node.parameter, segments, at + 1, [...values, value])
+    const found = value === null ? null : walk(node.parameter, segments, at + 1, [...values, value], answers)
     if (found) return found
   }
-  if (node.rest && node.rest.methods.size > 0) {
+  if (node.rest && answers(node.rest)) {
     const value = decode(segments.slice(at).join('/'))
     if (value !== null) return { node: node.rest, values: [...values, value] }
   }

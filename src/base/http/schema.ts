@@ -1,13 +1,12 @@
 /**
  * Bodies and queries by microversion: a ladder of rungs, each with a JSON Schema (written in TypeBox) and a parser into
  * the newest internal type, so that no handler ever sees a version. A rung holds until the next one.
- *
- * Refusals are worded as Python's jsonschema does, since clients and tests of clients read them.
  */
 import type { Static, TSchema } from '@sinclair/typebox'
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { Ajv, type ValidateFunction } from 'ajv'
 import { invalid } from '../errors.ts'
 import { type Version, version } from './microversion.ts'
+import { sentence, type Where } from './sentences.ts'
 
 const ajv = new Ajv({ allErrors: false, strict: false, verbose: true, useDefaults: false, coerceTypes: false, messages: true })
 
@@ -19,7 +18,11 @@ export function addFormat(name: string, check: (text: string) => boolean): void 
 addFormat('uuid', (text) => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(text))
 addFormat('uri', (text) => URL.canParse(text))
 addFormat('date-time', (text) => !Number.isNaN(Date.parse(text)))
-addFormat('base64', (text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text))
+/** White space counts for nothing: many clients break the lines. */
+addFormat('base64', (text) => {
+  const signs = text.replace(/\s+/g, '')
+  return signs.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(signs)
+})
 
 export type Rung<T> = {
   schema: TSchema
@@ -35,84 +38,10 @@ export const as = <S extends TSchema, T = Static<S>>(
   parse: (value: Static<S>) => T = (value) => value as unknown as T,
 ): Rung<T> => ({ schema, parse })
 
-/** Python's `repr`, near enough for messages. */
-export function repr(value: unknown): string {
-  if (value === null || value === undefined) return 'None'
-  if (value === true) return 'True'
-  if (value === false) return 'False'
-  if (typeof value === 'string') return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
-  if (Array.isArray(value)) return `[${value.map(repr).join(', ')}]`
-  if (typeof value === 'object')
-    return `{${Object.entries(value)
-      .map(([key, item]) => `${repr(key)}: ${repr(item)}`)
-      .join(', ')}}`
-  return String(value)
-}
-
-const maxShown = 256
-const shown = (value: unknown): string => {
-  const text = repr(value)
-  return text.length > maxShown ? `${text.slice(0, maxShown)}...` : text
-}
-
-function reason(error: ErrorObject): string {
-  const { keyword, params, data } = error
-  switch (keyword) {
-    case 'additionalProperties':
-      return `Additional properties are not allowed (${repr(params.additionalProperty)} was unexpected)`
-    case 'required':
-      return `${repr(params.missingProperty)} is a required property`
-    case 'type':
-      return `${shown(data)} is not of type ${[params.type].flat().map(repr).join(', ')}`
-    case 'enum':
-      return `${shown(data)} is not one of ${shown(params.allowedValues)}`
-    case 'const':
-      return `${shown(data)} is not one of ${shown([params.allowedValue])}`
-    case 'minLength':
-    case 'minItems':
-      return `${shown(data)} is too short`
-    case 'maxLength':
-    case 'maxItems':
-      return `${shown(data)} is too long`
-    case 'minimum':
-      return `${shown(data)} is less than the minimum of ${params.limit}`
-    case 'maximum':
-      return `${shown(data)} is greater than the maximum of ${params.limit}`
-    case 'pattern':
-      return `${shown(data)} does not match ${repr(params.pattern)}`
-    case 'format':
-      return `${shown(data)} is not a ${repr(params.format)}`
-    case 'uniqueItems':
-      return `${shown(data)} has non-unique elements`
-    case 'anyOf':
-    case 'oneOf':
-      return `${shown(data)} is not valid under any of the given schemas`
-    case 'minProperties':
-      return `${shown(data)} does not have enough properties`
-    case 'maxProperties':
-      return `${shown(data)} has too many properties`
-    default:
-      return `${shown(data)} ${error.message ?? 'is not valid'}`
-  }
-}
-
-/** The sentence of a refused value. Ajv reports the branches of `anyOf` first and the union last: the last one speaks for all. */
-function sentence(errors: ErrorObject[], where: 'field/attribute' | 'query parameters'): string {
-  const error = errors.findLast((item) => item.keyword === 'anyOf' || item.keyword === 'oneOf') ?? errors[0]!
-  const why = reason(error)
-  const field = error.instancePath.split('/').findLast((part) => part !== '' && !/^\d+$/.test(part))
-  if (error.keyword === 'additionalProperties' || error.keyword === 'required' || field === undefined) {
-    return field === undefined && error.keyword !== 'additionalProperties'
-      ? `Invalid input for ${where} . Value: ${shown(error.data)}. ${why}`
-      : why
-  }
-  return `Invalid input for ${where} ${field}. Value: ${shown(error.data)}. ${why}`
-}
-
 const compiled = new WeakMap<TSchema, ValidateFunction>()
 
 /** @throws {CloudError} `invalid`, worded for the client. */
-export function check(schema: TSchema, value: unknown, where: 'field/attribute' | 'query parameters' = 'field/attribute'): void {
+export function check(schema: TSchema, value: unknown, where: Where = 'field/attribute'): void {
   let validate = compiled.get(schema)
   if (!validate) {
     validate = ajv.compile(schema)
@@ -121,7 +50,7 @@ export function check(schema: TSchema, value: unknown, where: 'field/attribute' 
   if (!validate(value)) throw invalid(sentence(validate.errors ?? [], where))
 }
 
-function ladder<T>(rungs: Ladder<T>, where: 'field/attribute' | 'query parameters'): Parser<T> {
+function ladder<T>(rungs: Ladder<T>, where: Where): Parser<T> {
   const sorted = Object.entries(rungs)
     .map(([since, rung]) => ({ since: version(since), rung }))
     .sort((a, b) => b.since - a.since)

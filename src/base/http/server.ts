@@ -17,6 +17,7 @@ export type HttpServerOptions = DispatcherOptions & {
   upgrades?: Readonly<Record<string, UpgradeHandler>>
 }
 
+/** One listener with all its services. */
 export class HttpServer implements AsyncDisposable {
   readonly #app: Hono<{ Bindings: Partial<HttpBindings> }>
   readonly #upgrades: Readonly<Record<string, UpgradeHandler>>
@@ -44,7 +45,10 @@ export class HttpServer implements AsyncDisposable {
    * @throws {CloudError} `conflict` when the port is taken, `invalid` when the address cannot be had.
    */
   async listen({ host, port }: { host: string; port: number }): Promise<{ host: string; port: number }> {
-    const server = createAdaptorServer({ fetch: this.#app.fetch, overrideGlobalObjects: false }) as Server
+    // A client that offers another protocol (`Upgrade: h2c`, as curl and Java do) is answered in this one.
+    const serverOptions = { shouldUpgradeCallback: (request: IncomingMessage) => /^websocket$/i.test(request.headers.upgrade ?? '') }
+    // The adapter's own Response knows its text: the global one would make a stream of it first.
+    const server = createAdaptorServer({ fetch: this.#app.fetch, serverOptions }) as Server
     server.keepAliveTimeout = 75_000
     server.requestTimeout = 0
     server.headersTimeout = 30_000
@@ -56,6 +60,7 @@ export class HttpServer implements AsyncDisposable {
       })
       server.listen(port, host, resolve)
     })
+    server.on('error', (error) => this.#options.log.error({ err: error }, `listener: ${messageOf(error)}`))
     this.#server = server
     const address = server.address() as AddressInfo
     return { host, port: address.port }
@@ -67,12 +72,14 @@ export class HttpServer implements AsyncDisposable {
     if (!server) return
     this.#server = undefined
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    server.closeIdleConnections()
+    // A connection that was busy is idle once it has answered; Node would keep it for the client's next request.
+    const idle = setInterval(() => server.closeIdleConnections(), 25)
     const cut = setTimeout(() => {
       server.closeAllConnections()
       for (const socket of this.#upgraded) socket.destroy()
     }, graceMs)
     await closed
+    clearInterval(idle)
     clearTimeout(cut)
   }
 
@@ -87,7 +94,13 @@ export class HttpServer implements AsyncDisposable {
     const path = (request.url ?? '/').split('?')[0] ?? '/'
     const prefix = Object.keys(this.#upgrades).find((candidate) => path === candidate || path.startsWith(`${candidate}/`))
     const handler = prefix === undefined ? undefined : this.#upgrades[prefix]
-    if (handler) handler(request, socket, head)
-    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    if (handler) {
+      try {
+        handler(request, socket, head)
+      } catch (error) {
+        this.#options.log.error({ path, err: error }, `upgrade failed: ${messageOf(error)}`)
+        socket.destroy()
+      }
+    } else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
   }
 }
