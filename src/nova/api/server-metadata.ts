@@ -6,7 +6,7 @@
 import { Type } from '@sinclair/typebox'
 import { invalid, notFound, overQuota } from '../../base/errors.ts'
 import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
-import { checkLock, checkState } from '../conductor/index.ts'
+import { checkLaunched, checkLock, checkState } from '../conductor/index.ts'
 import type { Instance, VmState } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
@@ -23,6 +23,7 @@ function toChange(request: Incoming<unknown, unknown>, nova: NovaApi, action: st
   const instance = serverOf(request, nova)
   checkLock(instance, callerOf(request.context))
   checkState(instance, action, changeable, null)
+  checkLaunched(instance, action)
   return instance
 }
 

@@ -15,7 +15,7 @@ import { buildServer, type InjectedFile } from './build.ts'
 import { askHost } from './compute-client.ts'
 import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
-import { type ActionRule, type Caller, checkLaunched, checkLock, checkState, hostOf, powerRules } from './guard.ts'
+import { type ActionRule, type Caller, checkLock, checkRule, hostOf, powerRules } from './guard.ts'
 import { notify } from './notifications.ts'
 import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
@@ -132,9 +132,7 @@ export class Conductor implements AsyncDisposable {
   ): Promise<SagaOutcome> {
     const { db, model, sagas, queue } = this.#deps
     const { uuid } = instance
-    if (rule.checksLock !== false) checkLock(instance, caller)
-    checkState(instance, rule.name, rule.vmStates, rule.tasks)
-    if (rule.mustHaveLaunched !== false) checkLaunched(instance, rule.name)
+    checkRule(instance, rule, caller)
     const outcome = db.transaction(() => {
       const expected = { ...(rule.vmStates ? { vmState: rule.vmStates } : {}), ...(rule.tasks ? { taskState: rule.tasks } : {}) }
       model.instances.update(uuid, { task_state: rule.task }, expected)
@@ -148,9 +146,10 @@ export class Conductor implements AsyncDisposable {
 
   /** @throws {CloudError} `conflict` as {@link begin}. */
   power(instance: Instance, action: PowerAction, caller: Caller): void {
-    const host = hostOf(instance)
-    const supersedes = action === 'reboot-hard'
-    void this.begin(instance, powerRules[action], caller, { saga: powerServer, input: { uuid: instance.uuid, action, host }, supersedes })
+    const rule = powerRules[action]
+    checkRule(instance, rule, caller)
+    const input = { uuid: instance.uuid, action, host: hostOf(instance) }
+    void this.begin(instance, rule, caller, { saga: powerServer, input, supersedes: action === 'reboot-hard' })
   }
 
   /**

@@ -19,6 +19,8 @@ export type ActionRule = {
   readonly task: TaskState
   readonly mustHaveLaunched?: boolean
   readonly checksLock?: boolean
+  /** Without a host it is refused whatever the state. */
+  readonly needsHost?: boolean
 }
 
 export type PowerRule = ActionRule & { readonly ends: VmState }
@@ -35,8 +37,8 @@ const hardRebootTasks = [
 ] as const
 
 export const powerRules: Readonly<Record<PowerAction, PowerRule>> = {
-  start: { name: 'start', vmStates: ['stopped'], tasks: [null], task: 'powering-on', ends: 'active' },
-  stop: { name: 'stop', vmStates: ['active', 'error'], tasks: [null], task: 'powering-off', ends: 'stopped' },
+  start: { name: 'start', vmStates: ['stopped'], tasks: [null], task: 'powering-on', ends: 'active', needsHost: true },
+  stop: { name: 'stop', vmStates: ['active', 'error'], tasks: [null], task: 'powering-off', ends: 'stopped', needsHost: true },
   pause: { name: 'pause', vmStates: ['active'], tasks: [null], task: 'pausing', ends: 'paused' },
   unpause: { name: 'unpause', vmStates: ['paused'], tasks: [null], task: 'unpausing', ends: 'active' },
   suspend: { name: 'suspend', vmStates: ['active'], tasks: [null], task: 'suspending', ends: 'suspended' },
@@ -73,12 +75,19 @@ export function checkState(
 
 /** @throws {CloudError} `conflict` for a server that has never run. */
 export function checkLaunched(instance: Instance, action: string): void {
-  if (instance.launchedAt === null)
-    throw conflict(`Instance ${instance.uuid} in not launched. Cannot ${action} while the instance is in this state.`)
+  if (instance.launchedAt === null) throw conflict(`Instance ${instance.uuid} is in an invalid state for '${action}'`)
 }
 
 /** @throws {CloudError} `conflict` for a server that no host has yet. */
 export function hostOf(instance: Instance): string {
   if (instance.host === null) throw conflict(`Instance ${instance.uuid} is not ready`)
   return instance.host
+}
+
+/** All that a rule asks, in the order of Nova's answers. @throws {CloudError} `conflict`. */
+export function checkRule(instance: Instance, rule: ActionRule, caller: Pick<Caller, 'isAdmin'>): void {
+  if (rule.checksLock !== false) checkLock(instance, caller)
+  if (rule.needsHost) hostOf(instance)
+  checkState(instance, rule.name, rule.vmStates, rule.tasks)
+  if (rule.mustHaveLaunched !== false) checkLaunched(instance, rule.name)
 }

@@ -35,6 +35,7 @@ export type Consoles = AsyncDisposable & {
 export type ConsoleDeps = Ground & { model: Model; conductor: Pick<Conductor, 'console' | 'consoleTypes'> }
 
 const sweepEveryMs = 60_000
+const protocolOf = (type: ConsoleType): string => /vnc|spice|rdp|serial|mks/.exec(type)?.[0] ?? type
 const forbiddenTasks: ReadonlySet<string | null> = new Set(['deleting', 'migrating'])
 
 /** Tokens of a former process are void: how its guests fared meanwhile nobody saw. */
@@ -71,7 +72,7 @@ export function makeConsoles(deps: ConsoleDeps): Consoles {
   return {
     async create(instance, type, origin) {
       if (forbiddenTasks.has(instance.taskState))
-        throw conflict(`Cannot 'get_console' instance ${instance.uuid} while it is in task_state ${instance.taskState}`)
+        throw conflict(`Cannot 'get_${protocolOf(type)}_console' instance ${instance.uuid} while it is in task_state ${instance.taskState}`)
       if (!isOffered(type) || !(await conductor.consoleTypes(instance)).includes(type)) throw invalid(`Unavailable console type ${type}.`)
       const endpoint = await endpointOf(instance, type)
       const accessUrlBase = type === 'serial' ? serialSocket(origin, serial.baseUrl) : vncPage(origin, vnc.novncproxyBaseUrl)
