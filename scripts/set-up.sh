@@ -33,6 +33,7 @@ ensure_dependencies() {
     say 'the npm packages could not be installed'
     exit 1
   fi
+  "$root/node_modules/.bin/node" --version >/dev/null 2>&1 || ensure_packages libatomic1 libstdc++6
   cp "$root/package-lock.json" "$stamp"
 }
 
