@@ -20,7 +20,7 @@ ENV HOME=/data
 VOLUME /data
 EXPOSE 8774
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8774; printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3; grep -qx ready <&3"]
+  CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8774; printf 'GET /readyz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3; grep -qx ready <&3"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/minicloud"]
 CMD ["serve", "--driver", "fake", "--host", "0.0.0.0", "--data-dir", "/data"]
