@@ -6,13 +6,13 @@
  */
 import { forbidden, invalid } from '../../base/errors.ts'
 import { type Incoming, principalOf, version } from '../../base/http/index.ts'
-import { apiConfig, type Instance, statesOf } from '../model/index.ts'
+import { apiConfig, type Instance, type InstanceSummary, statesOf } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { viewerOf } from './deps.ts'
 import { limitOf, markerNotFound } from './paging.ts'
 import { SafePattern } from './safe-pattern.ts'
 
-export type ServerPage = { servers: Instance[]; isFull: boolean; limit: number }
+export type ServerPage<T = Instance> = { servers: T[]; isFull: boolean; limit: number }
 
 /** Query name → column, for filters that match a text exactly. */
 const exact: Record<string, string> = {
@@ -169,6 +169,19 @@ class Where {
 
 /** @throws {CloudError} `invalid` for what is no filter, order or page; `forbidden` for what only administrators may ask. */
 export function listServers(request: Incoming, nova: NovaApi): ServerPage {
+  return pageOf(request, nova, (sql, parameters) => nova.model.instances.list(sql, parameters))
+}
+
+/** The same for a list without details, which reads no more of a server than it shows. @throws as {@link listServers}. */
+export function listSummaries(request: Incoming, nova: NovaApi): ServerPage<InstanceSummary> {
+  return pageOf(request, nova, (sql, parameters) => nova.model.instances.summaries(sql, parameters))
+}
+
+function pageOf<T extends InstanceSummary>(
+  request: Incoming,
+  nova: NovaApi,
+  read: (sql: string, parameters: Record<string, unknown>) => T[],
+): ServerPage<T | Instance> {
   const { context, search } = request
   const { isAdmin } = principalOf(context)
   checkNames(request, isAdmin)
@@ -187,7 +200,7 @@ export function listServers(request: Incoming, nova: NovaApi): ServerPage {
   const orderBy = order.map(({ column, direction }) => `${column} ${direction}`).join(', ')
   const sql = `WHERE ${where.parts.join(' AND ')} ORDER BY ${orderBy}`
   if (matchers.length === 0) {
-    const servers = nova.model.instances.list(`${sql} LIMIT ${limit}`, where.parameters)
+    const servers = read(`${sql} LIMIT ${limit}`, where.parameters)
     return { servers, isFull: servers.length === limit, limit }
   }
   const servers = nova.model.instances.list(sql, where.parameters).filter((instance) => matchers.every((matches) => matches(instance)))

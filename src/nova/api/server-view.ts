@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { isoMicros, isoSeconds } from '../../base/clock.ts'
 import { field, type RequestContext, version, view } from '../../base/http/index.ts'
-import { type Instance, Instances, type Service, showsProgress, statusOf } from '../model/index.ts'
+import { type Instance, type InstanceSummary, Instances, type Service, showsProgress, statusOf } from '../model/index.ts'
 import { bookmark, links } from './links.ts'
 
 export type ShownServer = {
@@ -173,7 +173,7 @@ export const updatedServerView = (server: ShownServer, context: RequestContext):
   context.version < version('2.75') ? shortView(server, context) : serverView(server, context)
 
 /** The form of `GET /servers`. */
-export const serverSummary = view<Instance>({
+export const serverSummary = view<InstanceSummary>({
   id: ({ uuid }) => uuid,
   name: ({ name }) => name,
   links: ({ uuid }, context) => links(context, `/servers/${uuid}`),

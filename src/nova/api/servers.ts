@@ -6,12 +6,12 @@
 import { randomBytes } from 'node:crypto'
 import { conflict } from '../../base/errors.ts'
 import { type Incoming, operation, Reply, type RequestContext, version } from '../../base/http/index.ts'
-import { apiConfig, type Instance } from '../model/index.ts'
+import { apiConfig, type Instance, type InstanceSummary } from '../model/index.ts'
 import { planBuild } from './build-request.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { links, nextLink, selfHref } from './links.ts'
 import { serverCreateBody } from './server-create.ts'
-import { listServers, type ServerPage } from './server-list.ts'
+import { listServers, listSummaries, type ServerPage } from './server-list.ts'
 import { serverUpdateBody } from './server-update.ts'
 import { hostStatusOf, type ShownServer, serverSummary, serverView, updatedServerView } from './server-view.ts'
 
@@ -28,10 +28,10 @@ export function shown(
   const services = showsHostStatus
     ? new Map(nova.model.hosts.services({ binary: 'nova-compute' }).map((service) => [service.host, service]))
     : null
+  const keepers =
+    context.version >= version('2.98') ? instances : context.version >= version('2.73') ? instances.filter(({ locked }) => locked) : []
   const kept =
-    context.version >= version('2.73')
-      ? nova.model.instances.keptProperties(instances.map(({ uuid }) => uuid))
-      : new Map<string, Record<string, string>>()
+    keepers.length > 0 ? nova.model.instances.keptProperties(keepers.map(({ uuid }) => uuid)) : new Map<string, Record<string, string>>()
   return instances.map((instance) => {
     const { locked_reason: lockedReason = null, ...imageProperties } = kept.get(instance.uuid) ?? {}
     return {
@@ -45,7 +45,7 @@ export function shown(
   })
 }
 
-const pageBody = (request: Incoming<undefined>, path: string, page: ServerPage, servers: unknown[]) => {
+const pageBody = (request: Incoming<undefined>, path: string, page: ServerPage<InstanceSummary>, servers: unknown[]) => {
   const last = page.servers.at(-1)
   return { servers, ...(page.isFull && last ? { servers_links: [nextLink(request.context, path, request.search, last.uuid)] } : {}) }
 }
@@ -57,7 +57,7 @@ export const listServersOperation = operation({
   errors: [400, 403],
   policy: 'os_compute_api:servers:index',
   handle: (request, nova: NovaApi) => {
-    const page = listServers(request, nova)
+    const page = listSummaries(request, nova)
     return pageBody(
       request,
       '/servers',

@@ -45,6 +45,7 @@ export {
   type Fault,
   type Instance,
   type InstanceChange,
+  type InstanceSummary,
   Instances,
   type InstanceViewer,
   instanceColumns,

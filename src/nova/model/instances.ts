@@ -68,6 +68,8 @@ export type Instance = {
   readonly fault: Fault | null
 }
 
+export type InstanceSummary = Pick<Instance, 'uuid' | 'name'>
+
 export type NewInstance = {
   uuid?: string
   name: string
@@ -253,7 +255,8 @@ export class Instances {
 
   find(uuid: string, viewer: InstanceViewer = null, { deleted = false }: { deleted?: boolean } = {}): Instance | null {
     const rows = this.#db
-      .prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} WHERE i.uuid = ? ${deleted ? '' : 'AND i.deleted = 0'}`)
+      // A bare parameter beside a join has SQLite plan the query anew for each value; within SELECT its value is nothing to plan by.
+      .prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} WHERE i.uuid = (SELECT ?) ${deleted ? '' : 'AND i.deleted = 0'}`)
       .all(uuid)
     const [found] = this.#complete(rows)
     if (!found || (viewer && !viewer.isAdmin && found.projectId !== viewer.projectId)) return null
@@ -270,6 +273,11 @@ export class Instances {
   /** Rows of a query over {@link instanceColumns} and {@link instanceJoins}, made whole. */
   list(where: string, parameters: Record<string, unknown>): Instance[] {
     return this.#complete(this.#db.prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} ${where}`).all(parameters))
+  }
+
+  /** What a list without details shows, of the same query: `where` may name columns of `i` alone. */
+  summaries(where: string, parameters: Record<string, unknown>): InstanceSummary[] {
+    return this.#db.prepare<InstanceSummary>(`SELECT i.uuid, i.display_name AS name FROM instances i ${where}`).all(parameters)
   }
 
   /** Live instances of a host, or of all. */
