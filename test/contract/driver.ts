@@ -8,7 +8,8 @@ import { randomUUID } from 'node:crypto'
 import { connect as connectSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type ComputeDriver, GuestError, type GuestEvent, type GuestSpec, PowerState } from '../../src/nova/virt/index.ts'
+import { type ComputeDriver, GuestError, type GuestEvent, type GuestSpec, PowerState, type RescueSpec } from '../../src/nova/virt/index.ts'
+import { capabilityPromises } from './driver-capabilities.ts'
 
 export type DriverWorld = AsyncDisposable & {
   readonly driver: ComputeDriver
@@ -18,13 +19,33 @@ export type DriverWorld = AsyncDisposable & {
   readonly fit?: (spec: GuestSpec) => GuestSpec
   /** What guests are known to say on their serial port. */
   readonly says?: (spec: GuestSpec) => string
+  /** What to rescue with here, and what the rescue disk says on the serial port. */
+  readonly rescueDisk?: { readonly root: RescueSpec['root']; readonly says?: string }
+  /** A network device's bridge that exists here. */
+  readonly bridge?: string
   /** Promises that this hypervisor cannot keep, with the reason. */
-  readonly lacks?: { readonly [P in 'suspend' | 'console' | 'consoleOutput' | 'events' | 'reboot']?: string }
+  readonly lacks?: { readonly [P in Promised]?: string }
 }
+
+export type Promised =
+  | 'suspend'
+  | 'console'
+  | 'consoleOutput'
+  | 'events'
+  | 'reboot'
+  | 'snapshots'
+  | 'rescue'
+  | 'resize'
+  | 'interfaces'
+  | 'liveInterfaces'
+  | 'liveDetach'
+  | 'setPassword'
+  | 'diagnostics'
+  | 'injectNmi'
 
 const waitMs = 20_000
 
-async function until<T>(what: string, look: () => T | Promise<T>): Promise<NonNullable<T>> {
+export async function until<T>(what: string, look: () => T | Promise<T>): Promise<NonNullable<T>> {
   for (let waited = 0; waited < waitMs; waited += 20) {
     const found = await look()
     if (found) return found
@@ -350,6 +371,8 @@ export function driverContract(name: string, makeWorld: () => Promise<DriverWorl
       for (const trait of host.traits) expect(trait).toMatch(/^[A-Z0-9_]{1,255}$/)
       expect(host.cpuInfo.topology.sockets * host.cpuInfo.topology.cores * host.cpuInfo.topology.threads).toBeGreaterThan(0)
     })
+
+    capabilityPromises({ world: () => world, running, power, fails, leavesNothing })
 
     test('at the end nothing is left', async () => {
       expect(await world.driver.inventory()).toEqual({ guests: [], files: [] })

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,11 +16,11 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }))
 
-const open = (flags: Record<string, string> = {}, clock = manualClock()) =>
+const open = (flags: Record<string, string> = {}, clock = manualClock(), host = '') =>
   makeFakeDriver({
     host: 'fake-1',
     index: 0,
-    stateDir,
+    stateDir: join(stateDir, host),
     clock,
     log: silentLog(),
     config: loadConfig([fakeConfig], { flags: Object.fromEntries(Object.entries(flags).map(([k, v]) => [`fake.${k}`, v])) }).get(
@@ -117,6 +117,109 @@ describe('failures on request', () => {
     await expect(driver.spawn(spec(), never)).rejects.toThrow('flood')
     await driver.spawn(spec(), never)
   })
+})
+
+describe('a move', () => {
+  const luggageOf = async (from: ReturnType<typeof open>, uuid: string, live: boolean) => {
+    const luggage = await from.moves?.depart(uuid, live, never)
+    if (!luggage) throw new Error('no luggage')
+    return luggage
+  }
+  const other = () => open({}, manualClock(), 'there')
+
+  test('while it runs takes the guest as it stands, and here it goes on until it is destroyed', async () => {
+    const here = open()
+    const there = other()
+    const guest = spec()
+    await here.spawn(guest, never)
+    const luggage = await luggageOf(here, guest.uuid, true)
+    expect((await here.info(guest.uuid))?.power).toBe(PowerState.running)
+    await there.moves?.arrive(guest, luggage, true, never)
+    await there.moves?.arrive(guest, luggage, true, never)
+    await here.destroy(guest.uuid)
+    expect((await there.info(guest.uuid))?.power).toBe(PowerState.running)
+    expect(await there.consoleOutput(guest.uuid, null)).toContain('start 1')
+    expect(await there.consoleOutput(guest.uuid, null)).not.toContain('start 2')
+  })
+
+  test('of a guest that is put off boots it anew, or leaves it off', async () => {
+    const here = open()
+    const there = other()
+    const [boots, rests] = [spec(), spec()]
+    for (const guest of [boots, rests]) {
+      await here.spawn(guest, never)
+      const luggage = await luggageOf(here, guest.uuid, false)
+      expect((await here.info(guest.uuid))?.power).toBe(PowerState.shutdown)
+      await there.moves?.arrive(guest, luggage, guest === boots, never)
+    }
+    expect(await there.consoleOutput(boots.uuid, null)).toContain('start 2')
+    expect((await there.info(rests.uuid))?.power).toBe(PowerState.shutdown)
+    await expect(here.moves?.depart(rests.uuid, true, never)).rejects.toMatchObject({ reason: 'wrong-state' })
+  })
+
+  test('to a full host is refused and leaves nothing there', async () => {
+    const here = open()
+    const there = open({ memory_mb: '10', memory_limit_ratio: '1' }, manualClock(), 'there')
+    const guest = spec()
+    await here.spawn(guest, never)
+    const luggage = await luggageOf(here, guest.uuid, true)
+    await expect(there.moves?.arrive(guest, luggage, true, never)).rejects.toMatchObject({ reason: 'no-resources' })
+    expect(await there.inventory()).toEqual({ guests: [], files: [] })
+  })
+})
+
+test('a resize to more than the host has is refused, and the guest is left alone', async () => {
+  const driver = open({ memory_mb: '100', memory_limit_ratio: '1' })
+  const guest = spec()
+  await driver.spawn(guest, never)
+  await expect(driver.resize?.apply({ ...guest, memoryMib: 128 }, true, never)).rejects.toMatchObject({ reason: 'no-resources' })
+  expect((await driver.info(guest.uuid))?.power).toBe(PowerState.running)
+  expect((await driver.resources()).memoryUsedMib).toBe(64)
+})
+
+test('a password is set by the agent, and is written nowhere', async () => {
+  const driver = open()
+  const guest = spec({ guestAgent: true })
+  await driver.spawn(guest, never)
+  await driver.setPassword?.(guest.uuid, 'root', 'sesame')
+  const { files } = await driver.inventory()
+  expect(await driver.consoleOutput(guest.uuid, 1)).toContain('password of root')
+  for (const file of files) expect(readFileSync(file, 'utf8')).not.toContain('sesame')
+})
+
+test('each capability fails on request, once, and takes its time', async () => {
+  const clock = manualClock()
+  const driver = open({ operation_delay_ms: '1000' }, clock)
+  const guest = spec({ guestAgent: true })
+  const { uuid } = guest
+  const nic = { portId: uuid, mac: 'fa:16:3e:00:00:01', tap: 'tap1', bridge: 'br1', mtu: 1450, model: 'virtio' } as const
+  await driver.spawn(guest, never)
+  const root = { file: '/nowhere', format: 'raw' } as const
+  for (const [action, call, takesTime] of [
+    ['snapshot', () => driver.snapshots?.take(uuid, never), true],
+    ['rescue', () => driver.rescue?.enter(uuid, { root, kernel: null, configDrive: null, device: null }, never), true],
+    ['unrescue', () => driver.rescue?.leave(uuid), true],
+    ['attachInterface', () => driver.interfaces?.attach(uuid, nic), true],
+    ['detachInterface', () => driver.interfaces?.detach(uuid, nic.mac), true],
+    ['resize', () => driver.resize?.apply(guest, true, never), true],
+    ['confirmResize', () => driver.resize?.confirm(uuid), false],
+    ['revertResize', () => driver.resize?.revert(uuid, true), true],
+    ['setPassword', () => driver.setPassword?.(uuid, 'root', 'x'), true],
+    ['diagnostics', () => driver.diagnostics?.(uuid), false],
+    ['injectNmi', () => driver.injectNmi?.(uuid), false],
+    ['depart', () => driver.moves?.depart(uuid, true, never), true],
+  ] as const) {
+    driver.failNext(action, 'host-down')
+    await expect(call()).rejects.toMatchObject({ reason: 'host-down' })
+    let done = false
+    const going = Promise.resolve(call()).then(() => {
+      done = true
+    })
+    await clock.advance('900 ms')
+    expect([action, done]).toEqual([action, !takesTime])
+    await clock.advance('100 ms')
+    await going
+  }
 })
 
 test('a guest does things of its own accord, and they are told', async () => {

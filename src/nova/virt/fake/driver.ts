@@ -9,10 +9,12 @@ import type { Log } from '../../../base/log.ts'
 import type { FakeConfig } from '../config.ts'
 import { type ComputeDriver, GuestError, type GuestEvent, type GuestSpec, PowerState } from '../driver.ts'
 import { checkedUuid, lastLines, oneLine } from '../text.ts'
+import { fakeCapabilities } from './capabilities.ts'
 import { FakeConsoles } from './consoles.ts'
 import { type FakeAction, Faults } from './faults.ts'
 import { type FakeGuest, GuestFiles, guestOf, say } from './guests.ts'
 import { fakeResources } from './resources.ts'
+import { FakeSnapshots } from './snapshots.ts'
 
 export type FakeDriverDeps = {
   /** The compute host's name. */
@@ -40,6 +42,7 @@ export function makeFakeDriver(deps: FakeDriverDeps): FakeDriver {
   const files = new GuestFiles(join(deps.stateDir, 'guests'))
   const guests = new Map<string, FakeGuest>(files.load().map((guest) => [guest.uuid, guest]))
   const consoles = new FakeConsoles(join(deps.stateDir, 'consoles'), typed)
+  const pictures = new FakeSnapshots(join(deps.stateDir, 'snapshots'))
   const listeners = new Set<(event: GuestEvent) => void>()
 
   function emit(uuid: string, change: GuestEvent['change']): void {
@@ -69,6 +72,7 @@ export function makeFakeDriver(deps: FakeDriverDeps): FakeDriver {
 
   function boot(guest: FakeGuest): void {
     guest.boots += 1
+    guest.bootedAtMs = clock.now()
     speak(guest, bootText(guest, host))
   }
 
@@ -157,6 +161,7 @@ export function makeFakeDriver(deps: FakeDriverDeps): FakeDriver {
     await delay(config.operationDelayMs)
     const guest = guests.get(uuid)
     if (!guest) return
+    pictures.remove(uuid)
     files.remove(uuid)
     guests.delete(uuid)
     consoles.close(uuid)
@@ -238,7 +243,8 @@ export function makeFakeDriver(deps: FakeDriverDeps): FakeDriver {
       listeners.add(own)
       return () => listeners.delete(own)
     },
-    inventory: async () => ({ guests: [...guests.keys()], files: files.names() }),
+    inventory: async () => ({ guests: [...guests.keys()], files: [...files.names(), ...pictures.names()] }),
+    ...fakeCapabilities({ config, clock, faults, guests, files, pictures, delay, existing, wrongState, charge, boot, speak, consoles }),
     failNext: (action, error, times) => faults.add(action, error, times),
     happen,
     [Symbol.asyncDispose]: () => consoles[Symbol.asyncDispose](),
@@ -253,7 +259,7 @@ const wrongState = (guest: FakeGuest, action: string): GuestError =>
 function bootText(guest: FakeGuest, host: string): string {
   const name = oneLine(guest.displayName, 63)
   const lines = [
-    `[    0.000000] ${name} (${guest.name}) starts on ${host}, start ${guest.boots}`,
+    `[    0.000000] ${name} (${guest.name}) starts on ${host}, start ${guest.boots}${guest.rescued ? ', from the rescue disk' : ''}`,
     `[    0.004000] uuid ${guest.uuid}`,
     `[    0.012000] memory: ${guest.memoryMib} MiB, processors: ${guest.vcpus}`,
     ...guest.macs.map((mac, i) => `[    0.4${i}0000] eth${i}: ${mac} link up`),

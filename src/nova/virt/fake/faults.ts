@@ -14,6 +14,19 @@ const actions = [
   'consoleOutput',
   'console',
   'resources',
+  'snapshot',
+  'rescue',
+  'unrescue',
+  'resize',
+  'confirmResize',
+  'revertResize',
+  'attachInterface',
+  'detachInterface',
+  'setPassword',
+  'diagnostics',
+  'injectNmi',
+  'depart',
+  'arrive',
 ] as const
 export type FakeAction = (typeof actions)[number]
 

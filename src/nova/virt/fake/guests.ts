@@ -10,28 +10,49 @@ export type FakeGuest = {
   readonly uuid: string
   readonly name: string
   readonly displayName: string
-  readonly vcpus: number
-  readonly memoryMib: number
-  readonly diskGib: number
-  readonly macs: readonly string[]
+  readonly hasAgent: boolean
+  readonly hasConfigDrive: boolean
+  vcpus: number
+  memoryMib: number
+  diskGib: number
+  macs: readonly string[]
   power: PowerState
   boots: number
+  /** Of the last boot, milliseconds since the epoch. */
+  bootedAtMs: number
+  /** It runs from a rescue disk. */
+  rescued: boolean
+  /** The old size, until a resize is confirmed or reverted. */
+  before: FakeSize | null
   /** What the serial port said. */
   log: string
 }
+export type FakeSize = Pick<FakeGuest, 'vcpus' | 'memoryMib' | 'diskGib'>
 
 export const guestOf = (spec: GuestSpec, power: PowerState): FakeGuest => ({
   uuid: spec.uuid,
   name: spec.name,
   displayName: spec.about.displayName,
-  vcpus: spec.vcpus,
-  memoryMib: spec.memoryMib,
-  diskGib: spec.disks.reduce((sum, disk) => sum + disk.sizeGib, 0),
+  hasAgent: spec.guestAgent,
+  hasConfigDrive: spec.configDrive !== null,
+  ...sizeOf(spec),
   macs: spec.nics.map((nic) => nic.mac),
   power,
   boots: 0,
+  bootedAtMs: 0,
+  rescued: false,
+  before: null,
   log: '',
 })
+
+export const sizeOf = (spec: GuestSpec): FakeSize => ({
+  vcpus: spec.vcpus,
+  memoryMib: spec.memoryMib,
+  diskGib: spec.disks.reduce((sum, disk) => sum + disk.sizeGib, 0),
+})
+
+/** Of guests whose file says nothing of it. */
+const unsaid = { hasAgent: false, hasConfigDrive: false, bootedAtMs: 0, rescued: false, before: null }
 
 const logMax = 64 * 1024
 
@@ -59,7 +80,7 @@ export class GuestFiles {
       const path = join(this.#dir, name)
       if (name.endsWith('.json')) {
         try {
-          return [JSON.parse(readFileSync(path, 'utf8')) as FakeGuest]
+          return [{ ...unsaid, ...JSON.parse(readFileSync(path, 'utf8')) } as FakeGuest]
         } catch {}
       }
       rmSync(path, { force: true, recursive: true })
