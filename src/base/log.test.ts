@@ -17,6 +17,12 @@ describe('the log', () => {
     const log = makeLog({ stream: { write: (line: string) => void lines.push(line) } })
     log.info({ password: 'hunter2', server: { adminPass: 'hunter2', deep: { token: 'hunter2' } }, name: 'seen' }, 'said')
     log.child({ 'x-auth-token': 'hunter2' }).info('said')
+    log.info({ headers: { 'X-Auth-Token': 'hunter2' }, list: [{ secret: 'hunter2' }] }, 'said')
+    const request = { password: 'hunter2', kept: 1 }
+    log.error({ request, err: Object.assign(new Error('boom'), { token: 'hunter2' }) }, 'said')
+    expect(request.password).toBe('hunter2')
+    expect(JSON.parse(lines[3] ?? '')).toMatchObject({ request: { kept: 1 }, err: { message: 'boom', token: '***' } })
+    expect(lines).toHaveLength(4)
     expect(lines.join('')).not.toContain('hunter2')
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ name: 'seen', msg: 'said', password: '***' })
   })

@@ -3,13 +3,14 @@
  *
  * Rooms take a `Log` and add fields with `child`; nothing else knows pino.
  */
-import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { type ChildLoggerOptions, type DestinationStream, destination, type Logger, pino } from 'pino'
 
 export type Log = Logger
 
-const secretNames = [
+/** Lower case; compared without regard to it. */
+const secretNames = new Set([
   'password',
-  'adminPass',
+  'adminpass',
   'admin_pass',
   'token',
   'secret',
@@ -18,7 +19,34 @@ const secretNames = [
   'x-auth-token',
   'x-subject-token',
   'private_key',
-]
+])
+
+/** How far into a logged object names are looked at. */
+const deepest = 3
+
+/** The thing itself when it holds no secret, else a copy without; pino's own redaction costs as much as a whole request. */
+function masked(thing: unknown, depth = deepest): unknown {
+  if (typeof thing !== 'object' || thing === null || ArrayBuffer.isView(thing)) return thing
+  const source = thing as Record<string, unknown>
+  let copy: Record<string, unknown> | undefined
+  for (const name of Object.keys(source)) {
+    const value = source[name]
+    const shown = secretNames.has(name.toLowerCase()) ? '***' : depth > 1 ? masked(value, depth - 1) : value
+    if (shown === value) continue
+    copy ??= copyOf(thing)
+    copy[name] = shown
+  }
+  return copy ?? thing
+}
+
+function copyOf(thing: object): Record<string, unknown> {
+  if (Array.isArray(thing)) return { ...thing }
+  const copy = Object.assign(Object.create(Object.getPrototypeOf(thing)), thing)
+  // What an error has by itself is not enumerable.
+  return thing instanceof Error ? Object.assign(copy, { message: thing.message, stack: thing.stack, cause: thing.cause }) : copy
+}
+
+const maskedObject = (thing: Record<string, unknown>) => masked(thing) as Record<string, unknown>
 
 export type LogOptions = { level?: string; stream?: DestinationStream }
 
@@ -27,8 +55,14 @@ export type LogOptions = { level?: string; stream?: DestinationStream }
  * the log and not the cloud.
  */
 export function makeLog({ level = 'info', stream }: LogOptions = {}): Log {
-  const redact = { paths: secretNames.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`]), censor: '***' }
-  return pino({ level, redact, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream ?? destination({ fd: 2, sync: false }))
+  const options = { level, formatters: { log: maskedObject }, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  const log: Log = pino(options, stream ?? destination({ fd: 2, sync: false }))
+  // Formatters see a line's own fields only; children inherit this.
+  const { child } = log
+  log.child = function (this: Log, bindings: Record<string, unknown>, childOptions?: ChildLoggerOptions) {
+    return Reflect.apply(child, this, [maskedObject(bindings), childOptions])
+  } as typeof child
+  return log
 }
 
 /** A log that says nothing, for tests. */
