@@ -94,15 +94,16 @@ async function request(url: string, init: RequestInit): Promise<Response> {
   throw new CommandFailed(`the cloud refuses (${response.status}): ${messageIn(body)}`)
 }
 
-/** The sentence within any dialect's fault. */
+/** The sentence within a fault: of JSON in any dialect, or of Glance's HTML page. */
 function messageIn(body: string): string {
   try {
     const fault = Object.values(JSON.parse(body) as Record<string, { message?: unknown }>)[0]
     if (typeof fault?.message === 'string') return fault.message
   } catch {
-    // Not JSON: plain text or HTML.
+    // No JSON.
   }
-  return body.slice(0, 500).trim()
+  const text = body.replace(/<(title|h1)>[^<]*<\/\1>/g, '').replace(/<[^>]*>/g, ' ')
+  return text.replace(/\s+/g, ' ').trim().slice(0, 500)
 }
 
 /** @throws {CommandFailed} naming what is missing on this machine. */
