@@ -3,7 +3,7 @@
  * same security groups share one list of rules.
  */
 
-import { ipVersionOf } from './addresses.ts'
+import { canonicalIp, ipVersionOf, parseCidr } from './addresses.ts'
 import type { ExternalPlan, NetworkPlan, PortPlan, RouterPlan, RulePlan } from './drivers/driver.ts'
 import type { NetworkRow, PortRow, RouterRow, RuleRow, Store, SubnetRow } from './store.ts'
 
@@ -72,7 +72,7 @@ function planOf(port: BoundPort, rules: ReadonlyMap<string, RulePlan[]>): PortPl
     portSecurity: port.port_security_enabled === 1,
     allowedAddressPairs: (JSON.parse(port.allowed_address_pairs) as { mac_address: string; ip_address: string }[]).map((pair) => ({
       mac: pair.mac_address,
-      ip: pair.ip_address,
+      ip: plainRange(pair.ip_address),
     })),
     rules: rules.get(port.groups) ?? [],
     dhcpOptions: (JSON.parse(port.extra_dhcp_opts) as { opt_name: string; opt_value: string; ip_version: 4 | 6 }[]).map((option) => ({
@@ -82,6 +82,9 @@ function planOf(port: BoundPort, rules: ReadonlyMap<string, RulePlan[]>): PortPl
     })),
   }
 }
+
+/** An address or CIDR as nftables reads it too: it has its own mind about `10.0.0.0/08` and `2001:db8::1.2.3.4`. */
+const plainRange = (text: string): string => (text.includes('/') ? (parseCidr(text)?.text ?? text) : canonicalIp(text))
 
 /** Lists of rules by the set of groups, written as in {@link BoundPort.groups}. */
 function rulesOf(store: Store, ports: readonly BoundPort[]): Map<string, RulePlan[]> {
@@ -125,7 +128,8 @@ function membersOf(store: Store, groups: readonly string[]): Map<string, string[
          WHERE p.allowed_address_pairs <> '[]' AND b.security_group_id IN (SELECT value FROM json_each(?))`,
     )
     .all(wanted)
-  for (const { id, ip } of borrowed) {
+  for (const { id, ip: given } of borrowed) {
+    const ip = plainRange(given)
     const key = `${id} ${ipVersionOf(ip.split('/')[0] ?? '') === 4 ? 'IPv4' : 'IPv6'}`
     const list = found.get(key) ?? []
     if (!list.includes(ip)) list.push(ip)

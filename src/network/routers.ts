@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/network/v2/#routers-routers
  */
 import { conflict, invalid } from '../base/errors.ts'
-import { type Cidr, contains, overlap, parseCidr } from './addresses.ts'
+import { type Cidr, contains, ipVersionOf, overlap, parseCidr } from './addresses.ts'
 import {
   badRequest,
   externalAttachForbidden,
@@ -257,7 +257,12 @@ function checkNoOverlap(store: Store, id: string, subnet: SubnetRow): void {
 
 function checkRoutes(store: Store, id: string, routes: readonly Route[]): void {
   const cidrs = joinedSubnets(store, id).map(({ cidr }) => parseCidr(cidr) as Cidr)
-  for (const { nexthop } of routes)
+  for (const { destination, nexthop } of routes) {
     if (!cidrs.some((cidr) => contains(cidr, nexthop)))
       throw invalid(`Invalid format for routes: the nexthop ${nexthop} is not connected with router.`, { type: 'InvalidRoutes' })
+    if (parseCidr(destination)?.version !== ipVersionOf(nexthop))
+      throw invalid(`Invalid format for routes: ${destination} and its nexthop ${nexthop} are not of one IP version.`, {
+        type: 'InvalidRoutes',
+      })
+  }
 }

@@ -5,7 +5,7 @@
  * @see https://docs.openstack.org/neutron/latest/admin/config-ipv6.html (address modes)
  */
 import { conflict, invalid } from '../base/errors.ts'
-import { type Cidr, canonicalIp, contains, ipNumber, ipText, keyOf, keyText, overlap, parseCidr, usable } from './addresses.ts'
+import { type Cidr, canonicalIp, contains, ipNumber, ipText, ipVersionOf, keyOf, keyText, overlap, parseCidr, usable } from './addresses.ts'
 import { badAttribute, invalidInput, networkNotFound, overlapping, subnetInUse, subnetNotFound } from './errors.ts'
 import { fixedIpsOf, isAutoAddress, removeFixedIp, subnetsOf, takeAny } from './fixed-ips.ts'
 import { type Range, setPools } from './ipam.ts'
@@ -229,7 +229,7 @@ function checkServersAndRoutes(servers: readonly string[], routes: readonly { de
   for (const { destination, nexthop } of routes) {
     if (parseCidr(destination)?.version !== cidr.version)
       throw invalidInput(`destination ${destination} is not of IP version ${cidr.version}`)
-    canonicalIp(nexthop)
+    if (ipVersionOf(nexthop) !== cidr.version) throw invalidInput(`nexthop ${nexthop} is not of IP version ${cidr.version}`)
   }
 }
 

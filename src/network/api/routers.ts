@@ -155,7 +155,13 @@ const addInterface = interfaceOperation('add', (id, { subnet_id, port_id }, requ
   if (subnet_id !== undefined && port_id !== undefined) throw badRequest('Bad router request: Cannot specify both subnet-id and port-id.')
   if (port_id !== undefined) return addPortInterface(deps.store, id, visibleRow(ports, port_id, request, deps).id)
   if (subnet_id === undefined) throw subnetNotFound('')
-  return addSubnetInterface(deps.store, id, visibleRow(subnets, subnet_id, request, deps).id)
+  const subnet = visibleRow(subnets, subnet_id, request, deps)
+  // The interface takes the subnet's gateway address, and with it the way of all who share the network.
+  if (![subnet.project_id, subnet.network_project_id].some((projectId) => request.allows('add_router_interface', { projectId })))
+    throw badRequest(
+      `Bad router request: Cannot add interface to router because subnet ${subnet.id} is not owned by project making the request.`,
+    )
+  return addSubnetInterface(deps.store, id, subnet.id)
 })
 const takeInterface = interfaceOperation('remove', (id, { subnet_id, port_id }, _request, deps) => {
   if (subnet_id === undefined && port_id === undefined) throw portNotFound('')
