@@ -1,5 +1,5 @@
 /**
- * Which hypervisor and which network: what was asked for, or what proves usable here. The first start of `auto` may take
+ * Which hypervisor and which network: what was asked for, or what proves usable here. The first start may take
  * seconds, since libvirt is believed only when a guest has been started.
  */
 import { hostname } from 'node:os'
@@ -49,9 +49,9 @@ export async function chooseDrivers(deps: DriverDeps): Promise<DriverChoice> {
 
 export const libvirtUri = (config: Config): string => config.get(libvirtConfig).connectionUri || systemUri
 
-async function chooseKind({ config, log }: DriverDeps, wanted: 'auto' | DriverKind): Promise<DriverKind> {
+async function chooseKind({ config, log, dataDir }: DriverDeps, wanted: 'auto' | DriverKind): Promise<DriverKind> {
   if (wanted === 'fake') return 'fake'
-  const { ok, problems } = await probeLibvirt({ uri: libvirtUri(config) })
+  const { ok, problems } = await probeLibvirt({ uri: libvirtUri(config), memory: join(dataDir, 'libvirt-probe.json') })
   const said = problems.map(({ what, remedy }) => `${what} (remedy: ${remedy})`)
   if (!ok && wanted === 'libvirt') throw new CloudError('unavailable', `No guest can run on this host: ${said.join('; ')}`)
   for (const line of said) log.warn(`hypervisor: ${line}`)

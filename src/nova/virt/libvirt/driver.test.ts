@@ -218,3 +218,13 @@ test('the probe tells a usable libvirt from one that is not', async () => {
   await daemon.stop()
   expect(await probeLibvirt({ uri: daemon.uri })).toMatchObject({ ok: false })
 })
+
+test('a proof is remembered, a failure is not', async () => {
+  const memory = join(dir, 'proof.json')
+  daemon.failNext('domainCreateXml', { message: 'no luck' })
+  expect(await probeLibvirt({ uri: daemon.uri, memory })).toMatchObject({ ok: false })
+  expect(await probeLibvirt({ uri: daemon.uri, memory })).toMatchObject({ ok: true })
+  daemon.failNext('domainCreateXml', { message: 'no luck' })
+  expect(await probeLibvirt({ uri: daemon.uri, memory })).toMatchObject({ ok: true })
+  expect(await probeLibvirt({ uri: daemon.uri })).toMatchObject({ ok: false })
+})

@@ -1,10 +1,12 @@
 /**
  * Whether libvirt here is fit to run guests: a daemon answers, knows an emulator, and starts a domain. For `--driver auto` and `doctor`.
  *
- * The probe's domain is transient, has no disk and never runs an instruction.
+ * The probe's domain is transient, has no disk and never runs an instruction. It takes a second or two, so that a yes is remembered
+ * until the host boots again or has another libvirt or QEMU.
  */
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { messageOf } from '../../../base/errors.ts'
 import { type Connection, connect, StartFlags } from '../../../node-libvirt/index.ts'
@@ -19,8 +21,11 @@ const connectMs = 5_000
 /** The first start of a new QEMU makes libvirt ask it for all that it can. */
 const startMs = 30_000
 
-/** Never throws: what is wrong is among the problems. */
-export async function probeLibvirt({ uri }: { uri: string }): Promise<LibvirtProbe> {
+/**
+ * Never throws: what is wrong is among the problems.
+ * @param options.memory the file that remembers a proof; without one a domain is started each time
+ */
+export async function probeLibvirt({ uri, memory }: { uri: string; memory?: string }): Promise<LibvirtProbe> {
   const problems: Problem[] = []
   const tool = async (program: string, debianPackage: string) => {
     const found = await run(program, ['--version'], { timeout: connectMs }).then(
@@ -47,8 +52,11 @@ export async function probeLibvirt({ uri }: { uri: string }): Promise<LibvirtPro
       problems.push({ what: `libvirt at ${uri} knows no QEMU for ${facts.arch}`, remedy: 'apt-get install qemu-system' })
       return { ok: false, problems }
     }
+    const key = await keyOf(uri, connection)
+    if (memory !== undefined && (await readFile(memory, 'utf8').catch(() => '')) === key) return { ok: hasTools, problems }
     const domain = await connection.createXml(probeDomain(domainType, facts.arch), StartFlags.paused | StartFlags.autodestroy)
     await domain.destroy()
+    if (memory !== undefined) await remember(memory, key)
     return { ok: hasTools, problems }
   } catch (error) {
     problems.push({
@@ -59,6 +67,19 @@ export async function probeLibvirt({ uri }: { uri: string }): Promise<LibvirtPro
   } finally {
     await connection.close()
   }
+}
+
+async function keyOf(uri: string, connection: Connection): Promise<string> {
+  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')).trim()
+  return JSON.stringify({ uri, boot, libvirt: await connection.libVersion(), hypervisor: await connection.version() })
+}
+
+/** A proof that cannot be kept is found again at the next start. */
+async function remember(memory: string, key: string): Promise<void> {
+  const partial = `${memory}.new`
+  await writeFile(partial, key, { mode: 0o600 })
+    .then(() => rename(partial, memory))
+    .catch(() => undefined)
 }
 
 const probeDomain = (type: string, arch: string): string =>
