@@ -105,7 +105,9 @@ describe('list', () => {
   it('comes by name, in pages from 2.35', async () => {
     for (const name of ['c', 'a', 'b']) await make(name)
     const names = async (query: string, version = '2.35') =>
-      (await call('GET', `/os-keypairs${query}`, { as: 'demo', version })).body.keypairs.map((one: { keypair: { name: string } }) => one.keypair.name)
+      (await call('GET', `/os-keypairs${query}`, { as: 'demo', version })).body.keypairs.map(
+        (one: { keypair: { name: string } }) => one.keypair.name,
+      )
     expect(await names('?limit=2')).toEqual(['a', 'b'])
     expect(await names('?marker=b')).toEqual(['c'])
     expect(await names('?limit=0')).toEqual(['a', 'b', 'c'])

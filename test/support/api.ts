@@ -4,6 +4,7 @@ import { unauthenticated } from '../../src/base/errors.ts'
 import { HttpServer, type Mount, mount, PolicyEngine, type Principal, type Service } from '../../src/base/http/index.ts'
 import { silentLog } from '../../src/base/log.ts'
 
+// biome-ignore lint/suspicious/noExplicitAny: what a service answers is what the test looks into
 export type TestAnswer = { status: number; headers: Headers; body: any; text: string }
 export type TestApi = {
   /** `call('POST', '/servers', { token, version, body })`; paths are below the mount. */
