@@ -61,7 +61,7 @@ export function makeLog({ level = 'info', stream }: LogOptions = {}): Log {
   const { child } = log
   log.child = function (this: Log, bindings: Record<string, unknown>, childOptions?: ChildLoggerOptions) {
     return Reflect.apply(child, this, [maskedObject(bindings), childOptions])
-  } as typeof child
+  } as unknown as typeof child
   return log
 }
 
