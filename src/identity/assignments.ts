@@ -118,6 +118,20 @@ export class Assignments {
     return this.#deps.roles.several(rows.map(({ role_id }) => role_id))
   }
 
+  /** Roles on no matter what, those of a user's groups included, as they were given. */
+  rolesAnywhere(actor: ActorKind, id: string): { roleId: string; target: TargetKind }[] {
+    const { db } = this.#deps.state
+    const groups =
+      actor === 'user'
+        ? db
+            .prepare<{ group_id: string }>('SELECT group_id FROM user_group_membership WHERE user_id = ?')
+            .all(id)
+            .map(({ group_id }) => group_id)
+        : []
+    const actors = new Set([id, ...groups])
+    return this.#rows().filter(({ actorId }) => actors.has(actorId))
+  }
+
   /** As they were made. */
   list(filter: AssignmentFilter): Assignment[] {
     return this.#kept(this.#rows(), filter)

@@ -124,8 +124,9 @@ function accessKeyHash({ blob, projectId }: Pick<Credential, 'blob' | 'projectId
   let access: unknown
   try {
     access = (JSON.parse(blob) as { access?: unknown } | null)?.access
-  } catch (error) {
-    throw invalid('Invalid blob in credential: JSON is expected for type ec2.', { cause: error })
+  } catch {
+    // The parser's own words quote the blob, which is a secret.
+    throw invalid('Invalid blob in credential: JSON is expected for type ec2.')
   }
   if (typeof access !== 'string' || access === '') throw invalid('Invalid blob in credential: an access key is expected for type ec2.')
   if (projectId === null) throw invalid('Expecting to find project_id in credential of type ec2.')

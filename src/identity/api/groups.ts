@@ -6,6 +6,7 @@ import type { Group } from '../groups.ts'
 import { domainOf, extraOf, idText, listedDomain, nameOf, nullable, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'
 import { collection, selfLink } from './links.ts'
+import { requireReach } from './reach.ts'
 import { showUser, userTarget } from './users.ts'
 
 const showGroup = (group: Group, context: RequestContext): Record<string, unknown> => ({
@@ -81,7 +82,10 @@ const deleteGroup = operation({
   errors: [403, 404],
   policy: 'identity:delete_group',
   target: targetOf,
-  handle: ({ params }, { groups }: Deps) => groups.delete(params.group_id!),
+  handle: ({ params, context }, deps: Deps) => {
+    requireReach(context, deps, 'group', params.group_id!, 'identity:delete_group')
+    deps.groups.delete(params.group_id!)
+  },
 })
 
 const listGroupUsers = operation({
@@ -101,8 +105,10 @@ const addMember = operation({
   ...membership,
   method: 'PUT',
   policy: 'identity:add_user_to_group',
-  handle: ({ params, enforce }, { groups, users }: Deps) => {
+  handle: ({ params, context, enforce }, deps: Deps) => {
+    const { groups, users } = deps
     enforce('identity:add_user_to_group', { domainId: users.get(params.user_id!).domainId })
+    requireReach(context, deps, 'group', params.group_id!, 'identity:add_user_to_group')
     groups.add(params.group_id!, params.user_id!)
   },
 })
@@ -123,7 +129,10 @@ const removeMember = operation({
   ...membership,
   method: 'DELETE',
   policy: 'identity:remove_user_from_group',
-  handle: ({ params }, { groups }: Deps) => groups.remove(params.group_id!, params.user_id!),
+  handle: ({ params, context }, deps: Deps) => {
+    requireReach(context, deps, 'group', params.group_id!, 'identity:remove_user_from_group')
+    deps.groups.remove(params.group_id!, params.user_id!)
+  },
 })
 
 const listUserGroups = operation({

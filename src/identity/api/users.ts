@@ -7,6 +7,7 @@ import type { User, UserChange } from '../users.ts'
 import { domainOf, extraOf, idText, listedDomain, nameOf, nullable } from './bodies.ts'
 import type { Deps } from './deps.ts'
 import { collection, selfLink } from './links.ts'
+import { requireReach } from './reach.ts'
 
 export const showUser = (user: User, context: RequestContext): Record<string, unknown> => ({
   ...user.extra,
@@ -98,8 +99,10 @@ const updateUser = operation({
   policy: 'identity:update_user',
   target: userTarget,
   body: bodies<(typeof updateBody)['static']['user']>({ '0.0': as(updateBody, ({ user }) => user) }),
-  handle: async ({ params, body, context }, { users }: Deps) => {
+  handle: async ({ params, body, context }, deps: Deps) => {
+    const { users } = deps
     const old = users.get(params.user_id!)
+    requireReach(context, deps, 'user', old.id, 'identity:update_user')
     if (body.domain_id !== undefined && body.domain_id !== old.domainId) throw invalid('Cannot change Domain ID')
     return { user: showUser(await users.update(old.id, changeOf(body)), context) }
   },
@@ -112,7 +115,10 @@ const deleteUser = operation({
   errors: [403, 404],
   policy: 'identity:delete_user',
   target: userTarget,
-  handle: ({ params }, { users }: Deps) => users.delete(params.user_id!),
+  handle: ({ params, context }, deps: Deps) => {
+    requireReach(context, deps, 'user', params.user_id!, 'identity:delete_user')
+    deps.users.delete(params.user_id!)
+  },
 })
 
 const changePassword = operation({
