@@ -48,7 +48,7 @@ describe("a domain's manager", () => {
     expect(await asManager('PATCH', `/users/${ids.member}`, { user: { password: 'mine-now' } })).toBe(403)
   })
 
-  it('cannot take over who has a role of the system, or one that implies a service's', async () => {
+  it('cannot take over who has a role of the system, or one that implies that of services', async () => {
     await admin('PUT', `/system/users/${ids.member}/roles/${ids.role.reader}`)
     expect(await asManager('PATCH', `/users/${ids.member}`, { user: { password: 'mine-now' } })).toBe(403)
     await admin('DELETE', `/system/users/${ids.member}/roles/${ids.role.reader}`)
