@@ -15,9 +15,12 @@ async function main(): Promise<void> {
     runNetnsListener()
     return
   }
-  enableCompileCache(env.NODE_COMPILE_CACHE ?? join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'minicloud', 'compiled'))
+  // The executable has its compiled code inside.
+  if (!isSea()) enableCompileCache(env.NODE_COMPILE_CACHE ?? join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'minicloud', 'compiled'))
   const { runCommandLine } = await import('./cli/index.ts')
-  process.exitCode = await runCommandLine(args, { env, self: isSea() ? [execPath] : [execPath, import.meta.filename] })
+  const exitCode = await runCommandLine(args, { env, self: isSea() ? [execPath] : [execPath, import.meta.filename] })
+  // What still runs, such as a build of `tiny` that a signal came upon, keeps nobody waiting.
+  process.exit(exitCode)
 }
 
 void main()
