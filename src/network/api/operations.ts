@@ -1,6 +1,7 @@
 /** All operations of Network v2.0, and the list of resources at its root. */
 import { type AnyOperation, operation } from '../../base/http/index.ts'
 import { extensionOperations } from './extensions.ts'
+import { floatingIpOperations } from './floating-ips.ts'
 import { hostOperations } from './host.ts'
 import { networkOperations } from './networks.ts'
 import { portOperations } from './ports.ts'
@@ -37,6 +38,7 @@ export const operations: AnyOperation<ApiDeps>[] = [
   ...portOperations,
   ...securityGroupOperations,
   ...routerOperations,
+  ...floatingIpOperations,
   ...quotaOperations,
   ...allTagOperations,
   ...extensionOperations,

@@ -1,8 +1,7 @@
-/** `/routers`, and the list of `/floatingips`. @see https://docs.openstack.org/api-ref/network/v2/#routers-routers */
+/** `/routers`. @see https://docs.openstack.org/api-ref/network/v2/#routers-routers */
 import { Type } from '@sinclair/typebox'
-import { isoSeconds } from '../../base/clock.ts'
-import { type AnyOperation, operation, principalOf } from '../../base/http/index.ts'
-import { badRequest, floatingIpNotFound, portNotFound, routerNotFound, subnetNotFound } from '../errors.ts'
+import { type AnyOperation, operation } from '../../base/http/index.ts'
+import { badRequest, portNotFound, routerNotFound, subnetNotFound } from '../errors.ts'
 import {
   addPortInterface,
   addSubnetInterface,
@@ -14,12 +13,12 @@ import {
   removeInterface,
   updateRouter,
 } from '../routers.ts'
-import type { FloatingIpRow, RouterRow } from '../store.ts'
+import type { RouterRow } from '../store.ts'
 import { type Attributes, each, flag, flagOf, isIp, nullable, uuid, type Values } from './attributes.ts'
-import { flagFilters, type ListSpec, page, project, sortsOf, standardFilters, textFilters } from './lists.ts'
+import { flagFilters, sortsOf, standardFilters, textFilters } from './lists.ts'
 import { optionalFlag, standardAttributes, standardOf, standardView } from './networks.ts'
 import { ports } from './ports.ts'
-import { changeableRow, operationsOf, own, permit, type Request, type Resource, viewerOf, visibleRow } from './resource.ts'
+import { changeableRow, operationsOf, own, permit, type Request, type Resource, visibleRow } from './resource.ts'
 import type { ApiDeps } from './service.ts'
 import { routes, subnets } from './subnets.ts'
 
@@ -168,49 +167,4 @@ const takeInterface = interfaceOperation('remove', (id, { subnet_id, port_id }, 
   return removeInterface(deps.store, id, { portId: port_id, subnetId: subnet_id })
 })
 
-const floatingList: ListSpec = {
-  collection: 'floatingips',
-  select: 'SELECT t.* FROM floatingips t',
-  filters: {
-    ...standardFilters,
-    ...textFilters('floating_ip_address', 'floating_network_id', 'fixed_ip_address', 'router_id', 'status'),
-    port_id: { sql: 't.fixed_port_id IN (SELECT value FROM json_each(?))' },
-  },
-  sorts: sortsOf('floating_ip_address', 'floating_network_id', 'fixed_ip_address', 'router_id', 'status'),
-  notFound: floatingIpNotFound,
-}
-
-const floatingView = (row: FloatingIpRow): Values => ({
-  id: row.id,
-  project_id: row.project_id,
-  tenant_id: row.project_id,
-  description: row.description,
-  floating_ip_address: row.floating_ip_address,
-  floating_network_id: row.floating_network_id,
-  fixed_ip_address: row.fixed_ip_address,
-  port_id: row.fixed_port_id,
-  router_id: row.router_id,
-  status: row.status,
-  tags: JSON.parse(row.tags),
-  created_at: isoSeconds(row.created_at),
-  updated_at: isoSeconds(row.updated_at),
-  revision_number: row.revision_number,
-})
-
-const floatingIps = operation<ApiDeps>({
-  method: 'GET',
-  path: '/floatingips',
-  status: 200,
-  errors: [400, 403, 404],
-  policy: 'get_floatingips',
-  handle: (request, { store }) => {
-    const viewer = viewerOf(principalOf(request.context))
-    const { rows, links } = page<FloatingIpRow>(store, floatingList, request, own({ ...viewer, all: viewer.isAdmin }))
-    return {
-      floatingips: rows.map((row) => project(floatingView(row), request.search)),
-      ...(links && links.length > 0 ? { floatingips_links: links } : {}),
-    }
-  },
-})
-
-export const routerOperations: AnyOperation<ApiDeps>[] = [...operationsOf(routers), addInterface, takeInterface, floatingIps]
+export const routerOperations: AnyOperation<ApiDeps>[] = [...operationsOf(routers), addInterface, takeInterface]

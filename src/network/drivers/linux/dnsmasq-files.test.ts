@@ -79,11 +79,18 @@ describe('what dnsmasq is told', () => {
     expect(args({ ...network(), mtu: 1300 })).not.toEqual(args(network()))
   })
 
-  it('sees a lease that stands in the way of its address’s new owner', () => {
+  it('sees a lease that stands in the way of its address’s new owner, or whose owner is gone', () => {
     const line = (mac: string, ip: string) => `1700000000 ${mac} ${ip} web1 01:${mac}\n`
     expect(hasForeignLease(line('fa:16:3e:00:00:09', '10.1.2.5'), network())).toBe(true)
     expect(hasForeignLease(line('fa:16:3e:00:00:01', '10.1.2.5'), network())).toBe(false)
-    expect(hasForeignLease(line('fa:16:3e:00:00:09', '10.1.2.6'), network())).toBe(false)
+    expect(hasForeignLease(line('fa:16:3e:00:00:09', '10.1.2.6'), network())).toBe(true)
     expect(hasForeignLease('', network())).toBe(false)
+  })
+
+  it('reads leases of IPv6, which name no MAC', () => {
+    const wide = network({}, [{ ...port, fixedIps: [{ subnetId: id, ip: 'fd00:0:0:1::5' }] }])
+    const leases = (ip: string) => `duid 00:01:00:01:2f\n1700000000 3735928559 ${ip} web1 00:01:00:01:2f\n`
+    expect(hasForeignLease(leases('fd00:0:0:1::5'), wide)).toBe(false)
+    expect(hasForeignLease(leases('fd00:0:0:1::6'), wide)).toBe(true)
   })
 })

@@ -6,7 +6,7 @@
  *
  * @see https://thekelleys.org.uk/dnsmasq/docs/dnsmasq-man.html
  */
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import type { NetworkPlan, SubnetPlan } from '../driver.ts'
 import { hash } from '../names.ts'
@@ -152,15 +152,21 @@ function subnetOptions(subnet: ServedSubnet): string[] {
   ]
 }
 
-/** Leases whose address now belongs to another MAC: dnsmasq would refuse the new owner until they end. Lines are `expiry mac ip name client-id`. */
+/**
+ * Leases whose address now belongs to another MAC, which dnsmasq would refuse to the new owner until they end; or to nobody, whose name it would
+ * go on answering. Lines are `expiry mac ip name client-id`; those of IPv6 name no MAC.
+ */
 export function hasForeignLease(leases: string, network: NetworkPlan): boolean {
-  const owners = new Map(network.ports.flatMap((port) => port.fixedIps.map(({ ip }) => [ip, port.mac.toLowerCase()])))
+  const owners = new Map(network.ports.flatMap((port) => port.fixedIps.map(({ ip }) => [canonical(ip), port.mac.toLowerCase()])))
   return leases.split('\n').some((line) => {
     const [, mac = '', ip = ''] = line.split(' ')
-    const owner = owners.get(ip)
-    return owner !== undefined && isIPv4(ip) && owner !== mac.toLowerCase()
+    if (isIP(ip) === 0) return false
+    const owner = owners.get(canonical(ip))
+    return owner === undefined || (isIPv4(ip) && owner !== mac.toLowerCase())
   })
 }
+
+const canonical = (ip: string): string => ipaddr.parse(ip).toString()
 
 function domainOf(network: NetworkPlan): string {
   return network.dnsDomain.replace(/\.$/, '')
