@@ -14,8 +14,11 @@ import { SafePattern } from './safe-pattern.ts'
 
 export type ServerPage<T = Instance> = { servers: T[]; isFull: boolean; limit: number }
 
+/** To look up what a client names: a plain object would also know `constructor` and the like. */
+const table = <V>(entries: Record<string, V>): ReadonlyMap<string, V> => new Map(Object.entries(entries))
+
 /** Query name → column, for filters that match a text exactly. */
-const exact: Record<string, string> = {
+const exact = table({
   image: 'i.image_ref',
   project_id: 'i.project_id',
   tenant_id: 'i.project_id',
@@ -24,9 +27,9 @@ const exact: Record<string, string> = {
   user_id: 'i.user_id',
   vm_state: 'i.vm_state',
   task_state: 'i.task_state',
-}
+})
 /** Query name → column, for filters that match by regular expression. */
-const patterns: Record<string, string> = {
+const patterns = table({
   name: 'i.display_name',
   display_name: 'i.display_name',
   reservation_id: 'i.reservation_id',
@@ -50,7 +53,7 @@ const patterns: Record<string, string> = {
   launch_index: 'i.launch_index',
   locked_by: 'i.locked_by',
   root_device_name: 'i.root_device_name',
-}
+})
 const forAll = new Set([
   'name',
   'display_name',
@@ -66,7 +69,7 @@ const forAll = new Set([
   'sort_key',
   'sort_dir',
 ])
-const since: Record<string, string> = {
+const since = table({
   ip6: '2.5',
   tags: '2.26',
   'tags-any': '2.26',
@@ -86,7 +89,7 @@ const since: Record<string, string> = {
   progress: '2.83',
   user_id: '2.83',
   hostname: '2.90',
-}
+})
 const neverFilters = new Set([
   'metadata',
   'system_metadata',
@@ -96,9 +99,9 @@ const neverFilters = new Set([
   'security_groups',
   'pci_devices',
 ])
-const forAdmins = new Set([...Object.keys(exact), ...Object.keys(patterns), ...Object.keys(since), 'deleted', 'soft_deleted'])
+const forAdmins = new Set([...exact.keys(), ...patterns.keys(), ...since.keys(), 'deleted', 'soft_deleted'])
 
-const sortColumns: Record<string, string> = Object.fromEntries(
+const sortColumns = new Map(
   [
     'access_ip_v4',
     'access_ip_v6',
@@ -129,7 +132,7 @@ const sortColumns: Record<string, string> = Object.fromEntries(
     'user_id',
     'uuid',
     'vm_state',
-  ].map((name) => [name, `i.${name}`]),
+  ].map((name): [string, string] => [name, `i.${name}`]),
 )
 const ignoredSortKeys = new Set(
   'architecture,cell_name,cleaned,default_ephemeral_device,default_swap_device,deleted,deleted_at,disable_terminate,ephemeral_gb,ephemeral_key_uuid,id,key_data,launched_on,memory_mb,os_type,reservation_id,root_gb,shutdown_terminate,user_data,vcpus,vm_mode'.split(
@@ -258,13 +261,17 @@ function statuses({ context, search }: Incoming, where: Where, isAdmin: boolean)
 /** Exact and pattern filters. What the database cannot match by an index is matched on the rows. */
 function fields({ context, search }: Incoming, where: Where, isAdmin: boolean): ((instance: Instance) => boolean)[] {
   const matchers: ((instance: Instance) => boolean)[] = []
-  const mayUse = (name: string) => isAdmin || forAll.has(name) || (since[name] !== undefined && context.version >= version(since[name]))
+  const mayUse = (name: string): boolean => {
+    const from = since.get(name)
+    return isAdmin || forAll.has(name) || (from !== undefined && context.version >= version(from))
+  }
   for (const [name, value] of search) {
     if (!mayUse(name)) continue
-    if (exact[name] && name !== 'project_id' && name !== 'tenant_id') where.add(`${exact[name]} = ?`, value)
-    else if (patterns[name]) {
+    const [column, searched] = [exact.get(name), patterns.get(name)]
+    if (column && name !== 'project_id' && name !== 'tenant_id') where.add(`${column} = ?`, value)
+    else if (searched) {
       const pattern = new SafePattern(value)
-      if (pattern.literal !== null) where.add(`instr(lower(coalesce(${patterns[name]}, '')), lower(?)) > 0`, pattern.literal)
+      if (pattern.literal !== null) where.add(`instr(lower(coalesce(${searched}, '')), lower(?)) > 0`, pattern.literal)
       else matchers.push((instance) => pattern.test(textOf(instance, name)))
     } else if (name === 'flavor') where.add('i.instance_type_id = (SELECT f.id FROM flavors f WHERE f.flavorid = ?)', value)
     else if (name === 'ip' || name === 'ip6') matchers.push(addressMatcher(value, name === 'ip' ? 4 : 6))
@@ -282,7 +289,7 @@ function addressMatcher(value: string, ipVersion: 4 | 6): (instance: Instance) =
     )
 }
 
-const readers: Record<string, (instance: Instance) => string | number | boolean | null> = {
+const readers = table<(instance: Instance) => string | number | boolean | null>({
   name: ({ name }) => name,
   display_name: ({ name }) => name,
   reservation_id: ({ reservationId }) => reservationId,
@@ -306,8 +313,8 @@ const readers: Record<string, (instance: Instance) => string | number | boolean 
   launch_index: ({ launchIndex }) => launchIndex,
   locked_by: ({ lockedBy }) => lockedBy,
   root_device_name: ({ rootDeviceName }) => rootDeviceName,
-}
-const textOf = (instance: Instance, name: string): string => String(readers[name]?.(instance) ?? '')
+})
+const textOf = (instance: Instance, name: string): string => String(readers.get(name)?.(instance) ?? '')
 
 function times({ context, search }: Incoming, where: Where): void {
   const from = search.get('changes-since')
@@ -348,7 +355,7 @@ function orderOf({ context, search }: Incoming, isAdmin: boolean): Order {
   for (const [i, key] of keys.entries()) {
     const direction = (directions[i] ?? directions.at(-1) ?? 'desc') === 'asc' ? 'ASC' : 'DESC'
     const isLocked = key === 'locked' && context.version >= version('2.73')
-    const column = isLocked ? 'i.locked' : sortColumns[key]
+    const column = isLocked ? 'i.locked' : sortColumns.get(key)
     if ((key === 'host' || key === 'node') && !isAdmin) throw forbidden(`Only administrators can sort servers by ${key}`)
     if (column) order.push({ key, column, direction })
     else if (!ignoredSortKeys.has(key) || context.version >= version('2.75'))
