@@ -17,6 +17,7 @@ import { policies } from './policy.ts'
 import { quotaClassSetOperations } from './quota-class-sets.ts'
 import { quotaSetOperations } from './quota-sets.ts'
 import { serverActionOperations } from './server-actions.ts'
+import { serverAdminOperations } from './server-admin-actions.ts'
 import { serverInterfaceOperations } from './server-interfaces.ts'
 import { serverIpOperations } from './server-ips.ts'
 import { serverMetadataOperations } from './server-metadata.ts'
@@ -30,6 +31,7 @@ export const computeOperations = [
   ...versionOperations,
   ...serverOperations,
   ...serverActionOperations,
+  ...serverAdminOperations,
   ...serverMetadataOperations,
   ...serverIpOperations,
   ...serverInterfaceOperations,

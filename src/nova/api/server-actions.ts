@@ -11,8 +11,9 @@ import { GuestError } from '../virt/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { serverOf } from './servers.ts'
 
-const path = '/servers/{server_id}/action'
-const nothing = (action: string) =>
+export const actionPath = '/servers/{server_id}/action'
+/** The body of an action that says no more than its name. */
+export const nothing = (action: string) =>
   bodies<null>({ '2.1': as(Type.Object({ [action]: Type.Unknown() }, { additionalProperties: false }), () => null) })
 
 /** Body key, what it does, and the policy's name. */
@@ -28,7 +29,7 @@ const powerActions: readonly (readonly [string, PowerAction, string])[] = [
 const powerOperations = powerActions.map(([action, power, policy]) =>
   operation({
     method: 'POST',
-    path,
+    path: actionPath,
     action,
     status: 202,
     errors: [400, 403, 404, 409, 501],
@@ -43,7 +44,7 @@ const powerOperations = powerActions.map(([action, power, policy]) =>
 
 const reboot = operation({
   method: 'POST',
-  path,
+  path: actionPath,
   action: 'reboot',
   status: 202,
   errors: [400, 403, 404, 409],
@@ -72,7 +73,7 @@ const length = Type.Union([Type.Integer({ minimum: -1 }), Type.String({ pattern:
 
 const consoleOutput = operation({
   method: 'POST',
-  path,
+  path: actionPath,
   action: 'os-getConsoleOutput',
   status: 200,
   errors: [400, 403, 404, 409, 501],

@@ -233,6 +233,8 @@ function scope({ context, search, enforce }: Incoming, where: Where, isAdmin: bo
   if (deleted === true) where.add('i.deleted != 0')
   else if (deleted === false || !(changed || search.getAll('status').some((word) => word.toLowerCase() === 'deleted')))
     where.add('i.deleted = 0')
+  const namesState = search.has('status') || (isAdmin && ['soft_deleted', 'vm_state'].some((name) => search.has(name)))
+  if (deleted !== true && !changed && !namesState) where.add("i.vm_state <> 'soft-delete'")
   return deleted === true || changed
 }
 

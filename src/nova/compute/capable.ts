@@ -37,7 +37,8 @@ export type CapableDeps = {
   cancellable<T>(uuid: string, work: (signal: AbortSignal) => Promise<T>): Promise<T>
 }
 
-const words: Record<Capability, string> = {
+/** Ends the sentence that a host cannot do something. */
+export const capabilityWords: Record<Capability, string> = {
   snapshots: 'take snapshots of guests',
   rescue: 'rescue guests',
   resize: 'resize guests',
@@ -52,7 +53,7 @@ export function capableMethods({ driver, images, networks, specOf, filesOf, canc
   /** @throws {CloudError} `not-implemented`. */
   const need = <C extends Capability>(name: C): NonNullable<ComputeDriver[C]> => {
     const found = driver[name]
-    if (!found) throw notImplemented(`The hypervisor of this host cannot ${words[name]}.`)
+    if (!found) throw notImplemented(`The hypervisor of this host cannot ${capabilityWords[name]}.`)
     return found
   }
   const nothing = async (work: Promise<unknown>): Promise<null> => {

@@ -1,3 +1,4 @@
+export { capabilityWords } from './capable.ts'
 export { computeConfig } from './config.ts'
 export { guestSpec } from './guest-spec.ts'
 export { ComputeManager, type ImageFiles, type ManagerDeps, type Plugs } from './manager.ts'

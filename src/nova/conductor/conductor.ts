@@ -7,9 +7,10 @@
  * @see https://docs.openstack.org/nova/latest/user/conductor.html
  */
 import { randomBytes } from 'node:crypto'
+import { CloudError, notImplemented } from '../../base/errors.ts'
 import type { SagaOutcome } from '../../base/saga/index.ts'
-import type { ComputeCalls, PowerAction } from '../compute/index.ts'
-import type { Instance, NewInstance } from '../model/index.ts'
+import { type Capability, type ComputeCalls, capabilityWords, type PowerAction } from '../compute/index.ts'
+import { type Instance, type NewInstance, novaConfig } from '../model/index.ts'
 import type { ConsoleEndpoint, ConsoleType } from '../virt/index.ts'
 import { buildServer, type InjectedFile } from './build.ts'
 import { askHost } from './compute-client.ts'
@@ -19,6 +20,7 @@ import { type ActionRule, type Caller, checkLock, checkRule, hostOf, powerRules 
 import { notify } from './notifications.ts'
 import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
+import { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
 import { HostWatch } from './watch.ts'
 
 export type BuildRequest = {
@@ -36,7 +38,7 @@ export type BuildRequest = {
 }
 
 /** Every saga that works on servers; registered with the runner before anything starts. */
-const serverSagas = [buildServer, deleteServer, powerServer]
+const serverSagas: readonly { name: string }[] = [buildServer, deleteServer, powerServer, softDeleteServer, restoreServer]
 
 /** A saga to begin, with what else its first transaction writes. */
 export type Work<Input> = {
@@ -45,6 +47,8 @@ export type Work<Input> = {
   /** Ends what runs on the instance first. */
   supersedes?: boolean
   rows?: () => void
+  /** A password that a step needs: kept in memory only, and lost when the process ends. */
+  secret?: string
 }
 
 export class Conductor implements AsyncDisposable {
@@ -105,12 +109,17 @@ export class Conductor implements AsyncDisposable {
   }
 
   /**
-   * Deletes in any state; a server that is being deleted already stays so.
+   * Deletes in any state; a server that is being deleted already stays so. With a reclaim interval, one that has run is kept
+   * to be restored, unless it is forced.
    * @throws {CloudError} `conflict` when it is locked.
    */
-  delete(instance: Instance, caller: Caller): void {
-    const { db, model, sagas, queue } = this.#deps
+  delete(instance: Instance, caller: Caller, { force = false }: { force?: boolean } = {}): void {
+    const { db, model, sagas, queue, config } = this.#deps
     checkLock(instance, caller)
+    if (!force && config.get(novaConfig).reclaimInstanceInterval > 0 && instance.launchedAt !== null) {
+      this.#deleteSoftly(instance, caller)
+      return
+    }
     if (instance.taskState === 'deleting' && sagas.busy(instance.uuid)) return
     db.transaction(() => {
       model.instances.update(instance.uuid, { task_state: 'deleting', progress: 0 })
@@ -118,6 +127,59 @@ export class Conductor implements AsyncDisposable {
       void sagas.start(deleteServer, { uuid: instance.uuid }, { key: instance.uuid, requestId: caller.requestId, supersedes: true })
     })
     notify(queue, 'delete.start', instance, caller)
+  }
+
+  #deleteSoftly(instance: Instance, caller: Caller): void {
+    if (instance.vmState === 'soft-delete' || instance.taskState === 'soft-deleting') return
+    const rule: ActionRule = { name: 'delete', vmStates: null, tasks: null, task: 'soft-deleting' }
+    const input = { uuid: instance.uuid, host: instance.host }
+    void this.begin(instance, rule, caller, { saga: softDeleteServer, input, supersedes: true })
+  }
+
+  /** Takes a soft-deleted server back. @throws {CloudError} `conflict` as {@link begin}, `over-quota`. */
+  restore(instance: Instance, caller: Caller): void {
+    const { uuid, host, projectId, flavor } = instance
+    const rows = () => this.#deps.model.quotas.demand(projectId, { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMib })
+    void this.begin(instance, restoreRule, caller, { saga: restoreServer, input: { uuid, host }, rows })
+  }
+
+  /** An action that is done at once: its change, its record and its event are one transaction. */
+  record(instance: Instance, action: string, caller: Caller, change: () => void): void {
+    const { db, model, queue, clock } = this.#deps
+    const { uuid, host } = instance
+    db.transaction(() => {
+      model.actions.begin(action, uuid, caller)
+      change()
+      model.actions.event(uuid, caller.requestId, { event: `api_${action}`, startTime: clock.text(), host })
+      model.actions.finish(uuid, caller.requestId)
+    })
+    notify(queue, action, model.instances.get(uuid), caller)
+  }
+
+  /**
+   * Begins an action that only some hypervisors can do.
+   * @throws {CloudError} `not-implemented` when the server's host cannot; `conflict` as {@link begin}.
+   */
+  async beginCapable<Input>(
+    instance: Instance,
+    rule: ActionRule,
+    caller: Caller,
+    capability: Capability,
+    work: Work<Input>,
+  ): Promise<{ outcome: Promise<SagaOutcome> }> {
+    checkRule(instance, rule, caller)
+    await this.need(instance, capability)
+    return { outcome: this.begin(instance, rule, caller, work) }
+  }
+
+  /** A host that does not answer is not asked twice: what needs it will say so. @throws {CloudError} `not-implemented`. */
+  async need(instance: Instance, capability: Capability): Promise<void> {
+    if (instance.host === null) return
+    const found = await askHost(this.#deps.queue, instance.host, 'capabilities', {}).catch((error: unknown) => {
+      if (error instanceof CloudError && error.kind === 'unavailable') return null
+      throw error
+    })
+    if (found && !found.includes(capability)) throw notImplemented(`The hypervisor of this host cannot ${capabilityWords[capability]}.`)
   }
 
   /**
@@ -128,9 +190,9 @@ export class Conductor implements AsyncDisposable {
     instance: Instance,
     rule: ActionRule,
     caller: Caller,
-    { saga, input, supersedes = false, rows }: Work<Input>,
+    { saga, input, supersedes = false, rows, secret }: Work<Input>,
   ): Promise<SagaOutcome> {
-    const { db, model, sagas, queue } = this.#deps
+    const { db, model, sagas, queue, adminPasswords } = this.#deps
     const { uuid } = instance
     checkRule(instance, rule, caller)
     const outcome = db.transaction(() => {
@@ -138,6 +200,7 @@ export class Conductor implements AsyncDisposable {
       model.instances.update(uuid, { task_state: rule.task }, expected)
       model.actions.begin(rule.action ?? rule.name, uuid, caller)
       rows?.()
+      if (secret !== undefined) adminPasswords.set(uuid, secret)
       return sagas.start(saga, input, { key: uuid, requestId: caller.requestId, supersedes })
     })
     notify(queue, `${rule.action ?? rule.name}.start`, instance, caller)

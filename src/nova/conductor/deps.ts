@@ -18,7 +18,7 @@ export type ConductorDeps = Ground & {
   readonly scheduler: Scheduler
   readonly placement: Placement
   readonly networks: Networks
-  readonly images: Pick<Images, 'collectGarbage'>
+  readonly images: Pick<Images, 'collectGarbage' | 'get' | 'list' | 'register' | 'remove'>
   readonly configDriveFiles: ConfigDriveFiles
   /** Passwords of servers being built, by uuid: never written down, so lost when the process ends. */
   readonly adminPasswords: Map<string, string>

@@ -16,14 +16,15 @@ export type ActionRule = {
   /** `null`: any. */
   readonly vmStates: readonly VmState[] | null
   readonly tasks: readonly (TaskState | null)[] | null
-  readonly task: TaskState
+  /** `null`: none is shown while it goes on. */
+  readonly task: TaskState | null
   readonly mustHaveLaunched?: boolean
   readonly checksLock?: boolean
   /** Without a host it is refused whatever the state. */
   readonly needsHost?: boolean
 }
 
-export type PowerRule = ActionRule & { readonly ends: VmState }
+export type PowerRule = ActionRule & { readonly task: TaskState; readonly ends: VmState }
 
 const hardRebootTasks = [
   'rebooting',

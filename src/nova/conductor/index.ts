@@ -7,3 +7,4 @@ export { type ActionRule, type Caller, checkLaunched, checkLock, checkState, hos
 export type { RequestedNic } from './ports.ts'
 export { powerServer } from './power.ts'
 export { type SyncVerdict, verdict } from './power-sync.ts'
+export { restoreServer, softDeleteServer } from './soft-delete.ts'

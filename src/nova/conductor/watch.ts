@@ -2,12 +2,13 @@
  * Watches over hosts: takes their reports, follows their guests, compares both with the records, and does what is done at
  * intervals. Nudged by events to be early, timed to be certain.
  */
-import type { Timer } from '../../base/clock.ts'
+import { type Timer, timeText } from '../../base/clock.ts'
 import { CloudError, messageOf } from '../../base/errors.ts'
 import { type GuestChanged, guestChanged, type HostReport, hostConnected, hostReported } from '../compute/index.ts'
 import { type Instance, novaConfig } from '../model/index.ts'
 import { askHost } from './compute-client.ts'
 import { conductorConfig } from './config.ts'
+import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
 import { hostOf } from './guard.ts'
 import { recordHost } from './host-report.ts'
@@ -39,7 +40,10 @@ export class HostWatch implements AsyncDisposable {
       queue.subscribe(hostReported, ({ payload }) => recordHost(this.#deps, payload as HostReport)),
       queue.subscribe(guestChanged, ({ payload }) => void this.#guestChanged(payload as GuestChanged)),
       queue.subscribe(hostConnected, ({ payload }) => void this.reconcile((payload as { host: string }).host, { resumeGuests: false })),
-      queue.subscribe('network.changed', ({ payload }) => this.#portsChanged(payload as { deviceId?: string | null })),
+      queue.subscribe('network.changed', ({ payload }) => {
+        const { deviceId } = payload as { deviceId?: string | null }
+        if (deviceId) this.refreshPorts(deviceId)
+      }),
     )
     this.#reportControlServices()
   }
@@ -47,12 +51,13 @@ export class HostWatch implements AsyncDisposable {
   /** Takes up unfinished work and compares every host with its records; afterwards on a timer. */
   async recover(): Promise<void> {
     const { sagas, config, model } = this.#deps
-    const { resumeGuestsStateOnHostBoot, syncPowerStateInterval } = config.get(novaConfig)
+    const { resumeGuestsStateOnHostBoot, syncPowerStateInterval, reclaimInstanceInterval, instanceDeleteInterval } = config.get(novaConfig)
     const { managerInterval } = config.get(conductorConfig)
     sagas.resume()
     this.#releaseForgotten()
     for (const { host } of model.hosts.nodes()) await this.reconcile(host, { resumeGuests: resumeGuestsStateOnHostBoot })
     if (syncPowerStateInterval > 0) this.#every(syncPowerStateInterval * 1000, () => this.#reconcileAll())
+    if (reclaimInstanceInterval > 0) this.#every(instanceDeleteInterval * 1000, async () => this.#reclaim(reclaimInstanceInterval * 1000))
     if (managerInterval > 0) this.#every(managerInterval * 1000, () => this.#collectImages())
   }
 
@@ -68,6 +73,25 @@ export class HostWatch implements AsyncDisposable {
     } catch (error) {
       this.#deps.log.warn({ host, err: error }, `host not reconciled: ${messageOf(error)}`)
     }
+  }
+
+  /** The network changed something about a server's ports, or somebody wants them read anew. */
+  refreshPorts(uuid: string): void {
+    if (!this.#deps.sagas.busy(uuid)) refreshPorts(this.#deps, uuid)
+  }
+
+  /** Deleted servers whose time to be restored is over go for good. */
+  #reclaim(keepMs: number): void {
+    const { model, sagas, db, clock } = this.#deps
+    const due = model.instances.list(
+      "WHERE i.deleted = 0 AND i.vm_state = 'soft-delete' AND i.task_state IS NULL AND i.deleted_at <= @latest",
+      { latest: timeText(clock.now() - keepMs) },
+    )
+    for (const { uuid } of due)
+      db.transaction(() => {
+        if (!model.instances.tryUpdate(uuid, { task_state: 'deleting' }, { vmState: ['soft-delete'], taskState: [null] })) return
+        void sagas.start(deleteServer, { uuid }, { key: uuid })
+      })
   }
 
   /** Bases of images that no server was made from go, once they have been unused for long enough. */
@@ -123,10 +147,6 @@ export class HostWatch implements AsyncDisposable {
       if (!(error instanceof CloudError)) throw error
       this.#deps.log.info({ instance: instance.uuid }, `left alone: ${error.message}`)
     }
-  }
-
-  #portsChanged({ deviceId }: { deviceId?: string | null }): void {
-    if (deviceId && !this.#deps.sagas.busy(deviceId)) refreshPorts(this.#deps, deviceId)
   }
 
   #reportControlServices(): void {

@@ -20,6 +20,23 @@ export const novaConfig = section('DEFAULT', {
   diskAllocationRatio: int({ default: 1, min: 1, doc: 'Disk given out for each GiB of the host.' }),
   reservedHostMemoryMb: int({ default: 512, min: 0, doc: "MiB of the host's memory that no guest gets." }),
   reservedHostDiskMb: int({ default: 0, min: 0, doc: "MiB of the host's disk that no guest gets." }),
+  reclaimInstanceInterval: int({
+    default: 0,
+    min: 0,
+    doc: 'Seconds for which a deleted server may be restored; 0: it is gone at once.',
+  }),
+  instanceDeleteInterval: int({ default: 300, min: 1, doc: 'Seconds between two searches for deleted servers whose time is over.' }),
+  resizeConfirmWindow: int({ default: 0, min: 0, doc: 'Seconds after which a resize is confirmed by itself; 0: never.' }),
+  shelvedOffloadTime: int({
+    default: 0,
+    min: -1,
+    doc: 'Seconds after which a shelved server leaves its host; 0: at once, -1: only when told to.',
+  }),
+  shelvedPollInterval: int({
+    default: 3600,
+    min: 1,
+    doc: 'Seconds between two searches for shelved servers that are to leave their host.',
+  }),
   maxConcurrentBuilds: int({ default: 10, min: 0, doc: 'Guests that a host builds at the same time; 0: no limit.' }),
 })
 

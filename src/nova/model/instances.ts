@@ -119,6 +119,8 @@ export type InstanceChange = Partial<{
   locked: number
   locked_by: string | null
   config_drive: string
+  /** When it was soft-deleted; a row that is gone has `deleted` too. */
+  deleted_at: string | null
 }>
 
 export type Expected = { vmState?: readonly VmState[]; taskState?: readonly (TaskState | null)[] }

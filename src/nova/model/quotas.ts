@@ -74,10 +74,16 @@ export class Quotas {
     return (
       this.#db
         .prepare<Usage>(
-          'SELECT count(*) AS instances, coalesce(sum(vcpus), 0) AS cores, coalesce(sum(memory_mb), 0) AS ram FROM instances WHERE project_id = ? AND deleted = 0',
+          `SELECT count(*) AS instances, coalesce(sum(vcpus), 0) AS cores, coalesce(sum(memory_mb), 0) AS ram FROM instances
+           WHERE project_id = ? AND deleted = 0 AND vm_state <> 'soft-delete'`,
         )
         .get(projectId) ?? { instances: 0, cores: 0, ram: 0 }
     )
+  }
+
+  /** In the transaction that takes it. @throws {CloudError} `over-quota` when the project may not have this much more; what shrinks always fits. */
+  demand(projectId: string, more: Usage): void {
+    this.fitting(projectId, { instances: Math.max(0, more.instances), cores: Math.max(0, more.cores), ram: Math.max(0, more.ram) }, 1, 1)
   }
 
   /** Sets the project's own limits; what is not named stays. */

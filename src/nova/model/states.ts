@@ -47,6 +47,19 @@ export type TaskState =
   | 'resize_finish'
   | 'resize_reverting'
   | 'migrating'
+  | 'image_snapshot_pending'
+  | 'image_snapshot'
+  | 'image_backup'
+  | 'image_pending_upload'
+  | 'image_uploading'
+  | 'rescuing'
+  | 'unrescuing'
+  | 'shelving'
+  | 'shelving_image_pending_upload'
+  | 'shelving_image_uploading'
+  | 'shelving_offloading'
+  | 'unshelving'
+  | 'updating_password'
 
 const rebooting: Record<string, string> = {
   rebooting: 'REBOOT',

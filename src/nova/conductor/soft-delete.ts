@@ -1,0 +1,55 @@
+/**
+ * Deleting for later: with `[DEFAULT] reclaim_instance_interval` a deleted server is powered off and kept until its time is
+ * over, and may be restored until then.
+ */
+import { saga } from '../../base/saga/index.ts'
+import { PowerState } from '../virt/index.ts'
+import { graceMs } from './build.ts'
+import { askHost } from './compute-client.ts'
+import type { ConductorDeps } from './deps.ts'
+import { ended, endedBadly } from './endings.ts'
+import type { ActionRule } from './guard.ts'
+
+export type SoftDeleteInput = { uuid: string; host: string | null }
+
+export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delete-server/1')
+  .step('guest', {
+    async run({ input: { uuid, host } }, deps) {
+      if (host !== null) await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+      return { deletedAt: deps.clock.text() }
+    },
+    commit({ input: { uuid, host }, requestId }, { deletedAt }, deps) {
+      const change = { vm_state: 'soft-delete', task_state: null, power_state: PowerState.shutdown, deleted_at: deletedAt } as const
+      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: ['soft-deleting'] })) return
+      ended(deps, { uuid, requestId, host, event: 'compute_soft_delete_instance', phase: 'soft_delete' })
+    },
+  })
+  .end({
+    undone({ input: { uuid, host }, requestId }, error, deps) {
+      if (!deps.model.instances.tryUpdate(uuid, { task_state: null }, { taskState: ['soft-deleting'] })) return
+      endedBadly(deps, { uuid, requestId, host, event: 'compute_soft_delete_instance', phase: 'soft_delete' }, error)
+    },
+  })
+
+export const restoreRule: ActionRule = { name: 'restore', vmStates: ['soft-delete'], tasks: [null], task: 'restoring' }
+
+export const restoreServer = saga<SoftDeleteInput, ConductorDeps>('restore-server/1')
+  .step('guest', {
+    async run({ input: { uuid, host } }, { model, queue }) {
+      if (host === null) return { power: null }
+      const portIds = model.instances.get(uuid).ports.map(({ portId }) => portId)
+      const guest = await askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+      return { power: guest?.power ?? null }
+    },
+    commit({ input: { uuid, host }, requestId }, { power }, deps) {
+      const change = { vm_state: 'active', task_state: null, power_state: power ?? PowerState.running, deleted_at: null } as const
+      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: ['restoring'] })) return
+      ended(deps, { uuid, requestId, host, event: 'compute_restore_instance', phase: 'restore' })
+    },
+  })
+  .end({
+    undone({ input: { uuid, host }, requestId }, error, deps) {
+      if (!deps.model.instances.tryUpdate(uuid, { task_state: null }, { taskState: ['restoring'] })) return
+      endedBadly(deps, { uuid, requestId, host, event: 'compute_restore_instance', phase: 'restore' }, error)
+    },
+  })
