@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { hasOpenstack, serve } from '../support/process.ts'
+import { removeLibvirtdDir } from '../support/libvirtd.ts'
+import { hasOpenstack, serve, until } from '../support/process.ts'
+import { makeRealHost, realHostMissing } from '../support/real-host.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -48,3 +50,23 @@ test('the package runs a cloud from its own files', async () => {
   expect(await (await fetch(`${cloud.ready.url}/readyz`)).text()).toBe('ready\n')
   expect((await fetch(`${cloud.ready.url}/console/vnc_lite.html`)).status).toBe(200)
 })
+
+test.skipIf((realHostMissing() !== null || !hasOpenstack) && !process.env.CI)(
+  'the executable gives a real guest its metadata',
+  async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'minicloud-exe-'))
+    try {
+      await using host = await makeRealHost(join(dir, 'libvirt'))
+      await using cloud = await host.serve({ dataDir: join(dir, 'data'), command: [join(dist, 'minicloud')] })
+      await cloud.openstack('server', 'create', '--flavor', 'm1.nano', '--image', 'tiny', '--network', 'private', '--wait', 'one')
+      const says = async () =>
+        (await cloud.openstack('console', 'log', 'show', 'one')).includes('tiny: metadata from http://169') ? true : null
+      expect(await until('the guest to read its metadata', says, 120_000)).toBe(true)
+      await cloud.openstack('server', 'delete', '--wait', 'one')
+      expect(host.domains()).toEqual([])
+    } finally {
+      await removeLibvirtdDir(join(dir, 'libvirt'))
+      rmSync(dir, { recursive: true, force: true })
+    }
+  },
+)
