@@ -10,8 +10,9 @@ import { isSea } from 'node:sea'
 async function main(): Promise<void> {
   const { argv, env, execPath } = process
   const args = argv.slice(2)
+  // Started for each network, so it loads this one file.
   if (args[0] === 'internal-listen') {
-    const { runNetnsListener } = await import('./network/drivers/index.ts')
+    const { runNetnsListener } = await import('./network/drivers/netns-listener.ts')
     runNetnsListener()
     return
   }

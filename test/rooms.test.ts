@@ -2,7 +2,7 @@
  * The walls of the house: who may import whom. A room looks left only, and of another room sees the front door.
  *
  * Front doors are each room's `index.ts`; the whole of `base/`; and `network/drivers/index.ts`, since a driver is
- * chosen by whoever starts the cloud and then handed to the network room. Tests and the files at the top of `src/` may look anywhere,
+ * chosen by whoever starts the cloud and then handed to the network room. `main.ts` also starts the network's child by its own file. Tests and the files at the top of `src/` may look anywhere,
  * the latter through front doors alone.
  */
 import { readdirSync, readFileSync } from 'node:fs'
@@ -49,7 +49,7 @@ const imports: Import[] = files.flatMap((from) =>
   }),
 )
 const ours = imports.filter(({ to }) => sources.has(to))
-const said = ({ from, to }: Import) => `${from} → ${to}`
+const said = ({ from, to }: Pick<Import, 'from' | 'to'>) => `${from} → ${to}`
 
 const isFrontDoor = (file: string): boolean => {
   const room = roomOf(file)
@@ -104,8 +104,10 @@ describe('a room', () => {
   })
 })
 
+const child = 'main.ts → network/drivers/netns-listener.ts'
+
 test('what stands at the top enters rooms by the front door', () => {
-  const wrong = ours.filter(({ from, to }) => roomOf(from) === undefined && !isFrontDoor(to))
+  const wrong = ours.filter(({ from, to }) => roomOf(from) === undefined && !isFrontDoor(to) && said({ from, to }) !== child)
   expect(wrong.map(said)).toEqual([])
 })
 
