@@ -7,11 +7,12 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { CloudError, conflict, unavailable } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import type { NetworkDriver } from './drivers/driver.ts'
+import type { NetworkDriver, NetworkPlan, RouterPlan } from './drivers/driver.ts'
 import { portNotFound } from './errors.ts'
 import { externalPlan, networkPlans, networksInUse, portPlan, routerPlans, tapOf, withRouters } from './plans.ts'
 import { bind } from './ports.ts'
 import { networksOfGroup } from './security-groups.ts'
+import { type Refused, soundNetworks, soundRouters } from './sound.ts'
 import { rowOf, type Store } from './store.ts'
 
 export type PluggedPort = { bridge: string; tap: string; mtu: number; mac: string }
@@ -65,8 +66,8 @@ export class Reconciler implements AsyncDisposable {
       const { store, driver } = this.#deps
       const kept = [...this.#networks].filter((id) => rowOf(store, 'networks', id) !== undefined)
       const { networks, routers } = withRouters(store, [...new Set([...networksInUse(store), ...kept])])
-      const plans = [...networkPlans(store, networks, this.#deps.dnsDomain).values()]
-      const ways = routerPlans(store, routers)
+      const plans = this.#networkPlans(networks)
+      const ways = this.#routerPlans(routers)
       this.#dirty = nothing()
       // Known before they are there, so that a change that comes meanwhile is applied afterwards.
       refill(
@@ -186,20 +187,31 @@ export class Reconciler implements AsyncDisposable {
     throw unavailable(message, { type: 'PortBindingFailed', cause: error })
   }
 
+  readonly #refused: Refused = (part, error) => this.#deps.log.error({ ...part, err: error }, 'left out of the host: its plan is not sound')
+
+  #networkPlans(ids: readonly string[]): NetworkPlan[] {
+    const { store, dnsDomain } = this.#deps
+    return soundNetworks(networkPlans(store, ids, dnsDomain).values(), this.#refused)
+  }
+
+  #routerPlans(ids: readonly string[]): RouterPlan[] {
+    return soundRouters(routerPlans(this.#deps.store, ids), this.#refused)
+  }
+
   async #bring(networkId: string): Promise<void> {
-    const { store, driver, dnsDomain } = this.#deps
+    const { store, driver } = this.#deps
     const { networks, routers } = withRouters(store, [networkId])
     const missing = networks.filter((id) => !this.#networks.has(id))
-    for (const [id, plan] of networkPlans(store, missing, dnsDomain)) {
-      this.#networks.add(id)
+    for (const plan of this.#networkPlans(missing)) {
+      this.#networks.add(plan.id)
       try {
         await driver.applyNetwork(plan)
       } catch (error) {
-        this.#networks.delete(id)
+        this.#networks.delete(plan.id)
         throw error
       }
     }
-    for (const plan of routerPlans(store, routers)) {
+    for (const plan of this.#routerPlans(routers)) {
       await driver.applyRouter(plan)
       this.#routers.add(plan.id)
     }
@@ -218,7 +230,7 @@ export class Reconciler implements AsyncDisposable {
 
   #flush(): Promise<void> {
     return this.#run(async () => {
-      const { store, driver, dnsDomain } = this.#deps
+      const { store, driver } = this.#deps
       const startedAt = performance.now()
       const dirty = this.#dirty
       this.#dirty = nothing()
@@ -232,7 +244,7 @@ export class Reconciler implements AsyncDisposable {
         this.#networks.delete(id)
       }
       const here = [...dirty.networks].filter((id) => this.#networks.has(id))
-      for (const plan of networkPlans(store, here, dnsDomain).values()) await driver.applyNetwork(plan)
+      for (const plan of this.#networkPlans(here)) await driver.applyNetwork(plan)
       if (dirty.routers.size > 0) await this.#applyRouters(dirty.routers)
       this.#lastTookMs = performance.now() - startedAt
     })
@@ -242,12 +254,7 @@ export class Reconciler implements AsyncDisposable {
   async #applyRouters(ids: ReadonlySet<string>): Promise<void> {
     const { store, driver } = this.#deps
     const wanted = new Set(withRouters(store, [...this.#networks]).routers)
-    const plans = new Map(
-      routerPlans(
-        store,
-        [...ids].filter((id) => wanted.has(id)),
-      ).map((plan) => [plan.id, plan]),
-    )
+    const plans = new Map(this.#routerPlans([...ids].filter((id) => wanted.has(id))).map((plan) => [plan.id, plan]))
     for (const id of ids) {
       const plan = plans.get(id)
       if (plan) {

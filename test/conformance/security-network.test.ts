@@ -6,6 +6,8 @@ import { networkRules, replaceTables } from '../../src/network/drivers/linux/tab
 import { makeNames } from '../../src/network/drivers/names.ts'
 import { checkHostPlan } from '../../src/network/drivers/validate.ts'
 import { makeNetworks, type Networks, networkConfig, networkQuotaConfig } from '../../src/network/index.ts'
+import { soundNetworks, soundRouters } from '../../src/network/sound.ts'
+import { network as exampleNetwork, port as examplePort, router as exampleRouter, networkId, routerId } from '../contract/network-plans.ts'
 import { type TestApi, testApi, testPrincipals } from '../support/api.ts'
 import { testGround } from '../support/ground.ts'
 
@@ -13,6 +15,7 @@ const { admin, demo } = testPrincipals()
 const seed = { adminProjectId: admin?.projectId ?? '', demoProjectId: demo?.projectId ?? '' }
 let networks: Networks
 let api: TestApi
+let db: ReturnType<typeof testGround>['db']
 let planned: NetworkPlan[]
 let routed: RouterPlan[]
 
@@ -32,6 +35,7 @@ beforeEach(async () => {
     },
   }
   const ground = testGround({ sections: [networkConfig, networkQuotaConfig] })
+  db = ground.db
   networks = makeNetworks({ ...ground, driver, host: 'host1' })
   networks.bootstrap(seed)
   await networks.start()
@@ -89,6 +93,53 @@ describe('what members write into plans', () => {
     const answer = await call('PUT', `/routers/${router.id}`, { router: { routes: route('2001:db8::/64', '10.9.0.5') } })
     expect([answer.status, answer.body.NeutronError.type]).toEqual([400, 'InvalidRoutes'])
     expect((await call('PUT', `/routers/${router.id}`, { router: { routes: route('10.1.0.0/16', '10.9.0.5') } })).status).toBe(200)
+  })
+})
+
+describe('what no program of the host would read', () => {
+  it('is refused by the second lock too', () => {
+    const pair = (ip: string) => ({ mac: 'fa:16:3e:00:00:01', ip })
+    const port = (n: number, ip: string) => ({ ...examplePort(1, n), allowedAddressPairs: [pair(ip)] })
+    for (const ip of ['10.1.2.3/08', '2001:db8::1.2.3.4', '::1.2.3.4/96', '10.0.0.1\n', 'fe80::1%lo'])
+      expect(() => checkHostPlan({ networks: [exampleNetwork(1, [port(1, ip)])], routers: [], external: null })).toThrow('is not valid')
+  })
+
+  it('stays out alone, of a network or of the host', () => {
+    const refused: unknown[] = []
+    const bad = { ...examplePort(1, 2), allowedAddressPairs: [{ mac: 'fa:16:3e:00:00:01', ip: '10.0.0.0/08' }] }
+    const networks = soundNetworks(
+      [
+        exampleNetwork(1, [examplePort(1, 1), bad]),
+        exampleNetwork(2, [examplePort(2, 1)], { dnsNameservers: ['x\ny'] }),
+        exampleNetwork(3),
+      ],
+      (part) => refused.push(part),
+    )
+    expect(networks.map(({ id, ports }) => [id, ports.length])).toEqual([
+      [networkId(1), 1],
+      [networkId(3), 0],
+    ])
+    const routers = soundRouters([exampleRouter(1), exampleRouter(2, { routes: [{ destination: '::/0', nexthop: '10.0.0.9' }] })], (part) =>
+      refused.push(part),
+    )
+    expect(routers.map(({ id }) => id)).toEqual([routerId(1)])
+    expect(refused).toEqual([{ port: bad.id }, { network: networkId(2) }, { router: routerId(2) }])
+    checkHostPlan({ networks, routers, external: null })
+  })
+
+  it('keeps nobody else from being plugged', async () => {
+    const plugged = async (name: string) => {
+      const network = await make('network', { name })
+      await make('subnet', { network_id: network.id, ip_version: 4, cidr: '10.9.0.0/24' })
+      const port = await make('port', { network_id: network.id })
+      networks.attachPort(port.id, { deviceId: `server-${name}`, deviceOwner: 'compute:nova', host: 'host1', hostname: 'web' })
+      return port.id as string
+    }
+    const [bad, good] = [await plugged('bad'), await plugged('good')]
+    db.prepare('UPDATE ports SET mac_address = ? WHERE id = ?').run('nonsense', bad)
+    await networks.plug(good)
+    await networks.settled()
+    expect(planned.at(-1)?.ports.map(({ id }) => id)).toEqual([good])
   })
 })
 

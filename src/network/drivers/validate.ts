@@ -185,14 +185,16 @@ function mac(text: string): void {
 }
 
 function ip(what: string, text: string, version?: 4 | 6): void {
-  const found = text.includes('%') ? 0 : isIP(text)
+  // nftables reads no address with both colons and dots, such as 2001:db8::1.2.3.4.
+  const found = text.includes('%') || (text.includes(':') && text.includes('.')) ? 0 : isIP(text)
   if (found === 0 || (version !== undefined && found !== version)) refuse(what, text)
 }
 
 function cidr(what: string, text: string, version?: 4 | 6): void {
   const [address = '', length = '', ...rest] = text.split('/')
   ip(what, address, version)
-  if (rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > (isIPv4(address) ? 32 : 128)) refuse(what, text)
+  // A length with a leading zero is a name to nftables.
+  if (rest.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > (isIPv4(address) ? 32 : 128)) refuse(what, text)
 }
 
 function ipOrCidr(what: string, text: string, version?: 4 | 6): void {
