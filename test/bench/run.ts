@@ -4,7 +4,7 @@
  * The exit code tells whether every case could be run, not whether the bars were met.
  */
 import { readdirSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, release } from 'node:os'
+import { availableParallelism, cpus, loadavg, release } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { CaseResult, Row } from './measure.ts'
@@ -48,6 +48,9 @@ const cases = (await findCases()).filter(({ name }) => only === undefined || onl
 if (cases.length === 0) throw new Error(`there is no case ${values.only}`)
 
 const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} processors, Linux ${release()}, Node ${process.version}`
+/** Of the last minute: beyond the bench's own two, what else the machine was busy with. */
+const load = () => loadavg()[0]!.toFixed(1)
+const loadBefore = load()
 console.log(`minicloud bench, ${new Date().toISOString().slice(0, 10)}: ${machine}`)
 const results: CaseResult[] = []
 const broken: string[] = []
@@ -65,6 +68,12 @@ for (const { name, run } of cases) {
 
 const judged = results.flatMap(({ rows }) => rows).filter(({ met }) => met !== undefined)
 const missed = judged.filter(({ met }) => met === false).length
-console.log(`\n${judged.length - missed} of ${judged.length} bars met${broken.length > 0 ? `; broken: ${broken.join(', ')}` : ''}`)
-if (values.json) writeFileSync(values.json, `${JSON.stringify({ date: new Date().toISOString(), machine, results, broken }, null, 2)}\n`)
+console.log(
+  `\n${judged.length - missed} of ${judged.length} bars met${broken.length > 0 ? `; broken: ${broken.join(', ')}` : ''}; load average ${loadBefore} before, ${load()} after`,
+)
+if (values.json)
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ date: new Date().toISOString(), machine, loadBefore, loadAfter: load(), results, broken }, null, 2)}\n`,
+  )
 process.exitCode = broken.length > 0 ? 1 : 0

@@ -13,6 +13,7 @@ import { type Answer, encode, load, Wire } from '../wire.ts'
 const bareServer = fileURLToPath(new URL('../bare-hono.ts', import.meta.url))
 const connections = 8
 const rounds = 3
+const bareRequests = 10_000
 const share = 1 / 3
 
 export async function handlersCase(): Promise<CaseResult> {
@@ -71,7 +72,7 @@ async function bareRate({ head, body }: Answer, count: number): Promise<number> 
   try {
     const [port] = (await once(child.stdout, 'data')) as [Buffer]
     const url = `http://127.0.0.1:${port.toString().trim()}`
-    return await perSecond(url, child.pid ?? 0, encode({ path: '/' }), Math.max(count, 2000), 200)
+    return await perSecond(url, child.pid ?? 0, encode({ path: '/' }), bareRequests, 200)
   } finally {
     const ended = once(child, 'exit')
     child.kill('SIGKILL')
