@@ -70,10 +70,10 @@ export type Images = AsyncDisposable & {
   /** A new image without bytes, `queued`. @throws {CloudError} `conflict` when the id is taken. */
   register(image: NewImage): Image
   /**
-   * Fills a queued image, through the same inspection as an upload.
+   * Fills a queued image, through the same inspection as an upload; who knows the bytes' format only now says so.
    * @throws {CloudError} `invalid` for refused bytes, `conflict`, `too-large`, `gone`; the image is `queued` again then.
    */
-  fill(id: string, source: AsyncIterable<Uint8Array>): Promise<Image>
+  fill(id: string, source: AsyncIterable<Uint8Array>, diskFormat?: 'raw' | 'qcow2'): Promise<Image>
   /** `register` and `fill`; an image whose bytes are refused is removed again. @throws as both. */
   add(image: NewImage, source: AsyncIterable<Uint8Array>): Promise<Image>
   /** Deletes it, protected or not; a base that guests stand on stays. Harmless when it is gone. */
@@ -169,7 +169,11 @@ export function makeImages(ground: Ground): Images {
       return catalog.save(before, { ...before, properties: { ...properties } })
     },
     register: (image) => catalog.create(image),
-    fill: (id, source) => filling.fill(id, source),
+    async fill(id, source, diskFormat) {
+      const before = catalog.find(id, null)
+      if (diskFormat !== undefined && before.status === 'queued') catalog.save(before, { ...before, diskFormat })
+      return await filling.fill(id, source)
+    },
     async add(image, source) {
       const { id } = catalog.create(image)
       try {

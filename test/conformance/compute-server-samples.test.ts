@@ -119,6 +119,16 @@ const answers: Record<string, Ask> = {
     (as) => `/servers/${servers[as]}/action`,
     () => ({ body: { 'os-getConsoleOutput': { length: 50 } } }),
   ),
+  'servers/server-action-create-image-resp.json': path(
+    'POST',
+    (as) => `/servers/${servers[as]}/action`,
+    ({ version }) => ({ body: request('servers', 'server-action-create-image.json', version) }),
+  ),
+  'servers/server-action-rebuild-resp.json': async ({ version }, as) => {
+    const body = localised(request('servers', 'server-action-rebuild.json', version), as) as { rebuild: Record<string, unknown> }
+    if (body.rebuild.key_name) body.rebuild.key_name = null
+    return await cloud.call('POST', `${compute}/servers/${servers[as]}/action`, { as, version, body })
+  },
   'os-remote-consoles/create-vnc-console-resp.json': path(
     'POST',
     (as) => `/servers/${servers[as]}/remote-consoles`,
@@ -138,7 +148,6 @@ const never = [
 /** Answers whose question does not exist here; they are asked for as soon as it does. */
 const awaits: Record<string, () => boolean> = {
   'servers/server-action-rebuild-resp.json': () => hasAction('rebuild'),
-  'servers/server-action-create-image-resp.json': () => hasAction('createImage'),
   'servers/server-groups-post-resp.json': () => hasPath('/os-server-groups'),
 }
 const isUnreachable = ({ version, file, folder }: Sample) =>

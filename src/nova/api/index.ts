@@ -22,6 +22,7 @@ import { serverInterfaceOperations } from './server-interfaces.ts'
 import { serverIpOperations } from './server-ips.ts'
 import { serverMetadataOperations } from './server-metadata.ts'
 import { serverSecurityGroupOperations } from './server-security-groups.ts'
+import { serverSnapshotOperations } from './server-snapshots.ts'
 import { serverTagOperations } from './server-tags.ts'
 import { serverOperations } from './servers.ts'
 import { serviceOperations } from './services.ts'
@@ -32,6 +33,7 @@ export const computeOperations = [
   ...serverOperations,
   ...serverActionOperations,
   ...serverAdminOperations,
+  ...serverSnapshotOperations,
   ...serverMetadataOperations,
   ...serverIpOperations,
   ...serverInterfaceOperations,

@@ -35,6 +35,8 @@ export type CapableDeps = {
   specOf(args: SpawnArgs, signal: AbortSignal): Promise<GuestSpec>
   filesOf(args: Pick<SpawnArgs, 'imageId' | 'kernelId' | 'ramdiskId'>, signal: AbortSignal): Promise<GuestFiles>
   cancellable<T>(uuid: string, work: (signal: AbortSignal) => Promise<T>): Promise<T>
+  /** A snapshot is taken, and its bytes are on their way. */
+  uploading(uuid: string): void
 }
 
 /** Ends the sentence that a host cannot do something. */
@@ -49,7 +51,7 @@ export const capabilityWords: Record<Capability, string> = {
   moves: 'move guests between hosts',
 }
 
-export function capableMethods({ driver, images, networks, specOf, filesOf, cancellable }: CapableDeps): CapableMethods {
+export function capableMethods({ driver, images, networks, specOf, filesOf, cancellable, uploading }: CapableDeps): CapableMethods {
   /** @throws {CloudError} `not-implemented`. */
   const need = <C extends Capability>(name: C): NonNullable<ComputeDriver[C]> => {
     const found = driver[name]
@@ -65,7 +67,8 @@ export function capableMethods({ driver, images, networks, specOf, filesOf, canc
     snapshot: async ({ uuid, imageId }) =>
       await cancellable(uuid, async (signal) => {
         await using snapshot = await need('snapshots').take(uuid, signal)
-        await images.fill(imageId, createReadStream(snapshot.file, { signal }))
+        uploading(uuid)
+        await images.fill(imageId, createReadStream(snapshot.file, { signal }), snapshot.format)
         return null
       }),
     rescue: async (args) =>

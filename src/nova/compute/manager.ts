@@ -17,7 +17,9 @@ import {
   computeTopic,
   type DestroyArgs,
   type GuestChanged,
+  type GuestUploading,
   guestChanged,
+  guestUploading,
   type HostReport,
   hostConnected,
   hostReported,
@@ -28,7 +30,7 @@ import {
 /** The part of image that compute needs. */
 export type ImageFiles = {
   baseFile(id: string, signal?: AbortSignal): Promise<{ file: string; format: 'raw' | 'qcow2' }>
-  fill(id: string, source: AsyncIterable<Uint8Array>): Promise<unknown>
+  fill(id: string, source: AsyncIterable<Uint8Array>, diskFormat?: 'raw' | 'qcow2'): Promise<unknown>
 }
 /** The part of network that compute needs. */
 export type Plugs = {
@@ -163,6 +165,7 @@ export class ComputeManager implements AsyncDisposable {
       },
       filesOf: (args, signal) => this.#files(args, signal),
       cancellable: (uuid, work) => this.#cancellable(uuid, work),
+      uploading: (uuid) => this.#deps.queue.publish({ type: guestUploading, payload: { host: this.host, uuid } satisfies GuestUploading }),
     })
   }
 

@@ -86,9 +86,12 @@ export type ComputeCalls = {
 
 /** Published on the queue. */
 export type GuestChanged = { host: string; uuid: string; change: GuestEvent['change'] }
+/** A snapshot of the guest is taken and goes into its image. */
+export type GuestUploading = { host: string; uuid: string }
 export type HostReport = { host: string; resources: HostResources }
 
 export const computeTopic = (host: string): string => `compute.${host}`
 export const guestChanged = 'compute.guest'
+export const guestUploading = 'compute.uploading'
 export const hostReported = 'compute.report'
 export const hostConnected = 'compute.connected'

@@ -10,7 +10,7 @@ import { computeConfig } from '../compute/index.ts'
 import { type Instance, Instances, NoValidHost, novaConfig, type TaskState } from '../model/index.ts'
 import { type Selection, schedulerConfig } from '../scheduler/index.ts'
 import { GuestError, PowerState } from '../virt/index.ts'
-import { askHost } from './compute-client.ts'
+import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { recordFailure } from './faults.ts'
 import { notify } from './notifications.ts'
@@ -80,15 +80,12 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
     async run(context, deps) {
       const instance = deps.model.instances.get(context.input.uuid)
       const { host } = context.outputs.host
-      const cancel = () => void askHost(deps.queue, host, 'cancel', { uuid: instance.uuid }).catch(() => undefined)
-      context.signal.addEventListener('abort', cancel, { once: true })
       try {
-        await askHost(deps.queue, host, 'spawn', await spawnArgs(instance, context.input, deps), instance.uuid)
+        const args = await spawnArgs(instance, context.input, deps)
+        await askCancellably(deps.queue, host, 'spawn', args, { lane: instance.uuid, signal: context.signal })
       } catch (error) {
         if (context.signal.aborted || !mayTryElsewhere(error)) throw error
         throw new RetryFrom('host', messageOf(error), { cause: error })
-      } finally {
-        context.signal.removeEventListener('abort', cancel)
       }
       return { startedAt: deps.clock.text() }
     },

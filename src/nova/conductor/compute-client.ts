@@ -17,6 +17,23 @@ export async function askHost<M extends keyof ComputeCalls>(
   return await queue.call<ComputeCalls[M][1]>(computeTopic(host), { method, args, ...(lane === undefined ? {} : { lane }) })
 }
 
+/** As {@link askHost}, on a lane; when the signal fires, the host is told to end what it does for the guest. @throws as {@link askHost}. */
+export async function askCancellably<M extends 'spawn' | 'snapshot' | 'rescue' | 'resize'>(
+  queue: Queue,
+  host: string,
+  method: M,
+  args: ComputeCalls[M][0],
+  { lane, signal }: { lane: string; signal: AbortSignal },
+): Promise<ComputeCalls[M][1]> {
+  const cancel = () => void askHost(queue, host, 'cancel', { uuid: lane }).catch(() => undefined)
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return await askHost(queue, host, method, args, lane)
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
 /** Rejects when the signal fires, whatever the work does. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) return Promise.reject(signal.reason)

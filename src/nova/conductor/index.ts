@@ -7,4 +7,6 @@ export { type ActionRule, type Caller, checkLaunched, checkLock, checkState, hos
 export type { RequestedNic } from './ports.ts'
 export { powerServer } from './power.ts'
 export { type SyncVerdict, verdict } from './power-sync.ts'
+export { createBackupRule, createImageRule, type SnapshotInput, snapshotServer } from './snapshot.ts'
+export { registerSnapshot } from './snapshot-image.ts'
 export { restoreServer, softDeleteServer } from './soft-delete.ts'

@@ -4,8 +4,16 @@
  */
 import { type Timer, timeText } from '../../base/clock.ts'
 import { CloudError, messageOf } from '../../base/errors.ts'
-import { type GuestChanged, guestChanged, type HostReport, hostConnected, hostReported } from '../compute/index.ts'
-import { type Instance, novaConfig } from '../model/index.ts'
+import {
+  type GuestChanged,
+  type GuestUploading,
+  guestChanged,
+  guestUploading,
+  type HostReport,
+  hostConnected,
+  hostReported,
+} from '../compute/index.ts'
+import { type Instance, novaConfig, type TaskState } from '../model/index.ts'
 import { askHost } from './compute-client.ts'
 import { conductorConfig } from './config.ts'
 import { deleteServer } from './delete.ts'
@@ -20,6 +28,13 @@ const controlServices = [
   ['nova-scheduler', 'scheduler'],
   ['nova-conductor', 'conductor'],
 ] as const
+
+/** What a snapshot's task becomes when its bytes are on their way. */
+const uploads: readonly (readonly [TaskState, TaskState])[] = [
+  ['image_snapshot', 'image_uploading'],
+  ['image_backup', 'image_uploading'],
+  ['shelving', 'shelving_image_uploading'],
+]
 
 export class HostWatch implements AsyncDisposable {
   readonly #deps: ConductorDeps
@@ -39,6 +54,7 @@ export class HostWatch implements AsyncDisposable {
     this.#ends.push(
       queue.subscribe(hostReported, ({ payload }) => recordHost(this.#deps, payload as HostReport)),
       queue.subscribe(guestChanged, ({ payload }) => void this.#guestChanged(payload as GuestChanged)),
+      queue.subscribe(guestUploading, ({ payload }) => this.#uploading(payload as GuestUploading)),
       queue.subscribe(hostConnected, ({ payload }) => void this.reconcile((payload as { host: string }).host, { resumeGuests: false })),
       queue.subscribe('network.changed', ({ payload }) => {
         const { deviceId } = payload as { deviceId?: string | null }
@@ -120,6 +136,10 @@ export class HostWatch implements AsyncDisposable {
         model.instances.tryUpdate(instance.uuid, { task_state: null, ...(isBuilding ? { vm_state: 'error' as const } : {}) })
       }
     })
+  }
+
+  #uploading({ uuid }: GuestUploading): void {
+    for (const [from, to] of uploads) if (this.#deps.model.instances.tryUpdate(uuid, { task_state: to }, { taskState: [from] })) return
   }
 
   async #guestChanged({ host, uuid }: GuestChanged): Promise<void> {
