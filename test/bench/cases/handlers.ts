@@ -35,7 +35,7 @@ export async function handlersCase(): Promise<CaseResult> {
   for (const { what, request, count } of requests) {
     const answer = await send(session, request)
     const own = await perSecond(session.url, session.pid, request, count, answer.status)
-    const bare = await bareRate(answer, count)
+    const bare = await bareRate(answer)
     rows.push({
       what,
       value: `${(own / bare).toFixed(2)} × (${Math.round(own)}/s, bare ${Math.round(bare)}/s; ${answer.body.length} bytes)`,
@@ -63,7 +63,7 @@ async function perSecond(url: string, pid: number, request: Buffer, count: numbe
   return best
 }
 
-async function bareRate({ head, body }: Answer, count: number): Promise<number> {
+async function bareRate({ head, body }: Answer): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), 'minicloud-bare-'))
   const file = join(dir, 'body')
   writeFileSync(file, body)
