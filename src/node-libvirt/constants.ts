@@ -208,6 +208,7 @@ export const MemoryStatTag = {
 } as const
 export const VcpuFlags = { current: 0, live: 1, config: 2, maximum: 4, guest: 8, hotpluggable: 16 } as const
 export const MemoryFlags = { current: 0, live: 1, config: 2, maximum: 4 } as const
+export const JobStatsFlags = { completed: 1, keepCompleted: 2 } as const
 export const JobType = { none: 0, bounded: 1, unbounded: 2, completed: 3, failed: 4, cancelled: 5 } as const
 export const SetUserPasswordFlags = { encrypted: 1 } as const
 export const KeycodeSet = { linux: 0, xt: 1, atset1: 2, atset2: 3, atset3: 4, osx: 5, xtKbd: 6, usb: 7, win32: 8, qnum: 9 } as const

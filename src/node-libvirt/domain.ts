@@ -241,6 +241,14 @@ export class Domain {
     await this.#connection.call(procedures.domainAbortJob, this.#on)
   }
 
+  /**
+   * Starts a copy of disks as they are at this moment; a job-completed event and {@link jobStats} tell its end.
+   * @see https://libvirt.org/formatbackup.html
+   */
+  async backupBegin(xml: string, flags = 0): Promise<void> {
+    await this.#connection.call(procedures.domainBackupBegin, { ...this.#on, xml, checkpointXml: null, flags })
+  }
+
   /** @param command JSON for the guest agent @param timeoutS -2 waits for ever, -1 as long as libvirt likes, 0 not at all */
   async agentCommand(command: string, timeoutS: number): Promise<string> {
     const args = { ...this.#on, command, timeoutS, flags: 0 }

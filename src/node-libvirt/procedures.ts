@@ -121,6 +121,7 @@ const domains = {
   domainUpdateDeviceFlags: procedure(174, onDomainXml, nothing),
   domainDetachDeviceAlias: procedure(392, struct({ domain: domainRef, alias: text, flags }), nothing),
   domainAbortJob: procedure(164, onDomain, nothing),
+  domainBackupBegin: procedure(421, struct({ domain: domainRef, xml: text, checkpointXml: maybeText, flags }), nothing),
   domainMigrateSetMaxDowntime: procedure(166, struct({ domain: domainRef, downtimeMs: u64, flags }), nothing),
   domainManagedSave: procedure(182, onDomainFlags, nothing),
   domainHasManagedSaveImage: procedure(183, onDomainFlags, struct({ result: flag })),
