@@ -10,7 +10,7 @@ import { CloudError, messageOf } from './base/errors.ts'
 import type { Log } from './base/log.ts'
 import { processConfig } from './config.ts'
 import type { Credentials } from './credentials.ts'
-import { createOverlay } from './image/index.ts'
+import { convert, createOverlay, resize } from './image/index.ts'
 import { makeNetworkDriver, type NetworkDriver } from './network/drivers/index.ts'
 import { computeConfig } from './nova/compute/index.ts'
 import { type ComputeDriver, fakeConfig, libvirtConfig, makeFakeDriver, makeLibvirtDriver, probeLibvirt } from './nova/virt/index.ts'
@@ -86,6 +86,6 @@ function libvirtDriver({ config, clock, log, dataDir, credentials }: DriverDeps)
     log,
     config: config.get(libvirtConfig),
     cloudPrefix: credentials.prefix,
-    diskTool: { createOverlay },
+    diskTool: { createOverlay, convert, resize },
   })
 }

@@ -20,7 +20,9 @@ const never = () => new AbortController().signal
 const calledOff = () => AbortSignal.abort(new Error('called off'))
 
 export function capabilityPromises({ world, running, power, fails, leavesNothing }: PromiseTools): void {
-  const filesOf = async (uuid: string) => (await world().driver.inventory()).files.filter((file) => file.includes(uuid)).sort()
+  /** But for sockets, which come and go with the guest's process. */
+  const filesOf = async (uuid: string) =>
+    (await world().driver.inventory()).files.filter((file) => file.includes(uuid) && !/\.(tty|vnc)$/.test(file)).sort()
 
   /** Skips the test where the hypervisor lacks the capability, wholly or as the world says. */
   function has<K extends 'snapshots' | 'rescue' | 'resize' | 'interfaces' | 'setPassword' | 'diagnostics' | 'injectNmi'>(

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { loadConfig } from '../../src/base/config/index.ts'
 import { silentLog } from '../../src/base/log.ts'
-import { createOverlay } from '../../src/image/index.ts'
+import { convert, createOverlay, resize } from '../../src/image/index.ts'
 import { connect } from '../../src/node-libvirt/index.ts'
 import {
   type ComputeDriver,
@@ -60,7 +60,7 @@ describe.skipIf(skip !== undefined)(`libvirt as Debian sets it up${skip ? `: ski
       log: silentLog(),
       config: loadConfig([libvirtConfig], { flags: { 'libvirt.virt_type': 'qemu' } }).get(libvirtConfig),
       cloudPrefix: 'mcd',
-      diskTool: { createOverlay },
+      diskTool: { createOverlay, convert, resize },
     })
   }, 120_000)
   afterAll(async () => {

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { systemClock } from '../../src/base/clock.ts'
 import { loadConfig } from '../../src/base/config/index.ts'
 import { silentLog } from '../../src/base/log.ts'
-import { createOverlay } from '../../src/image/index.ts'
+import { convert, createOverlay, resize } from '../../src/image/index.ts'
 import { connect, startMockDaemon } from '../../src/node-libvirt/index.ts'
 import {
   type ComputeDriver,
@@ -60,15 +60,23 @@ const libvirt = (dir: string, uri: string) => () =>
     log: silentLog(),
     config: loadConfig([libvirtConfig], {}).get(libvirtConfig),
     cloudPrefix: 'mctest',
-    diskTool: { createOverlay },
+    diskTool: { createOverlay, convert, resize },
   })
 
 const noSockets = { console: 'its guests have no sockets', consoleOutput: 'its guests have no serial log' }
+const noCopies = { snapshots: 'it copies no disks of running guests' }
+
+async function emptyDisk(dir: string): Promise<DriverWorld['rescueDisk']> {
+  const file = join(dir, 'rescue.raw')
+  await writeFile(file, Buffer.alloc(1 << 20))
+  return { root: { file, format: 'raw' } }
+}
 
 async function mockWorld(): Promise<DriverWorld> {
   const dir = await mkdtemp(join(tmpdir(), 'mc-mock-'))
   const daemon = await startMockDaemon({ socket: join(dir, 'sock') })
-  return world(libvirt(dir, daemon.uri), { lacks: noSockets }, async () => {
+  const about = { lacks: { ...noSockets, ...noCopies }, rescueDisk: await emptyDisk(dir) }
+  return world(libvirt(dir, daemon.uri), about, async () => {
     await daemon.stop()
     await rm(dir, { recursive: true, force: true })
   })
@@ -80,7 +88,15 @@ async function testDriverWorld(): Promise<DriverWorld> {
   const uri = `test+unix:///default?socket=${daemon.socket}`
   // Its guests live as long as someone is connected.
   const keeper = await connect({ uri })
-  return world(libvirt(dir, uri), { lacks: noSockets }, async () => {
+  const lacks = {
+    ...noSockets,
+    ...noCopies,
+    interfaces: 'its domains take no devices',
+    diagnostics: 'it keeps no statistics',
+    setPassword: 'it has no agents',
+    injectNmi: 'it has no interrupts',
+  }
+  return world(libvirt(dir, uri), { lacks, rescueDisk: await emptyDisk(dir) }, async () => {
     await keeper.close()
     await daemon[Symbol.asyncDispose]()
     await removeLibvirtdDir(dir)
@@ -128,7 +144,17 @@ async function qemuWorld(): Promise<DriverWorld> {
     ],
     configDrive: { format: 'iso9660', files: [{ path: 'openstack/latest/meta_data.json', data: Buffer.from('{}') }] },
   })
-  return world(libvirt(dir, daemon.uri), { fit, says: () => 'the sector speaks' }, async () => {
+  const rescueFile = join(dir, 'rescue.raw')
+  // The BIOS boots from no disk as small as a sector.
+  await writeFile(rescueFile, Buffer.concat([speakingSector('rescue\r\nthe rescuer speaks\r\n'), Buffer.alloc(1 << 20)]))
+  const about: World = {
+    fit,
+    says: () => 'the sector speaks',
+    rescueDisk: { root: { file: rescueFile, format: 'raw' }, says: 'the rescuer speaks' },
+    bridge: 'br0',
+    lacks: { liveDetach: 'a boot sector does not let go of devices' },
+  }
+  return world(libvirt(dir, daemon.uri), about, async () => {
     await daemon[Symbol.asyncDispose]()
     await run('ip', ['netns', 'delete', netns])
     await removeLibvirtdDir(dir)

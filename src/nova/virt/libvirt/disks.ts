@@ -2,9 +2,10 @@
  * A guest's files: one directory below `instancesDir` by its uuid, with overlays of base images, empty disks, the config drive, the
  * firmware's variables and the serial log. Sizes are GiB in specs and bytes here.
  */
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DiskSpec, GuestSpec } from '../driver.ts'
+import type { ConfigDrive, DiskSpec, GuestSpec } from '../driver.ts'
 import { checkedUuid } from '../text.ts'
 import type { Access } from './access.ts'
 import { makeConfigDrive } from './config-drive.ts'
@@ -12,16 +13,35 @@ import type { DiskFile } from './domain-xml.ts'
 
 type Format = 'raw' | 'qcow2'
 
-/** What disks need of `qemu-img`; `image`'s front door has it. */
+/** In a directory of its own beside the disks: what the guest was defined as before. Its being there says that all of that is kept. */
+export const definitionName = 'definition.xml'
+
+/** What disks need of `qemu-img`; `image`'s front door has it. Formats are always named, never probed. */
 export type DiskTool = {
   createOverlay(
     overlay: { path: string; backing: { path: string; format: Format }; sizeBytes?: number },
     options?: { signal?: AbortSignal },
   ): Promise<void>
+  /** A copy without backing file. */
+  convert(
+    copy: { from: { path: string; format: Format }; to: { path: string; format: Format } },
+    options?: { signal?: AbortSignal },
+  ): Promise<void>
+  resize(disk: { path: string; format: Format; sizeBytes: number }, options?: { signal?: AbortSignal }): Promise<void>
+}
+
+/** The disks of a guest, or of its rescue. */
+export type DiskPlan = {
+  readonly disks: readonly DiskSpec[]
+  readonly configDrive: ConfigDrive | null
+  readonly kernel: GuestSpec['kernel']
 }
 
 const gib = 1024 ** 3
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+const configName = 'disk.config'
+/** Names that are not for disks. */
+const taken: readonly string[] = ['console.log', 'nvram.fd', configName, 'frozen', 'rescue', 'before-resize']
 
 export class InstanceFiles {
   readonly #dir: string
@@ -44,28 +64,88 @@ export class InstanceFiles {
     return join(this.dirOf(uuid), 'nvram.fd')
   }
 
+  rootDisk(uuid: string): string {
+    return join(this.dirOf(uuid), 'root')
+  }
+
+  configDrive(uuid: string): string {
+    return join(this.dirOf(uuid), configName)
+  }
+
+  /** What a guest in rescue runs from, and its definition from before. */
+  rescueDir(uuid: string): string {
+    return join(this.dirOf(uuid), 'rescue')
+  }
+
+  /** A resized guest's old disks and definition, until the new size is confirmed. */
+  keptDir(uuid: string): string {
+    return join(this.dirOf(uuid), 'before-resize')
+  }
+
+  /** What has yet to end before the guest's definition is its own again, or null. */
+  pending(uuid: string): string | null {
+    if (existsSync(join(this.rescueDir(uuid), definitionName))) return 'in rescue'
+    return existsSync(join(this.keptDir(uuid), definitionName)) ? 'resized and not confirmed' : null
+  }
+
   /**
    * Makes all disks of a guest; what an earlier try left is replaced.
    * @throws when a tool fails, `signal` aborts, or QEMU cannot reach a file
    */
   async make(spec: GuestSpec, access: Access | null, signal: AbortSignal): Promise<DiskFile[]> {
-    const dir = this.dirOf(spec.uuid)
+    return this.makeIn(this.dirOf(spec.uuid), spec, access, signal)
+  }
+
+  /** The same in any directory, which is emptied first. */
+  async makeIn(dir: string, plan: DiskPlan, access: Access | null, signal: AbortSignal): Promise<DiskFile[]> {
     await rm(dir, { recursive: true, force: true })
     await mkdir(dir, { recursive: true, mode: 0o700 })
+    return this.#all(dir, plan, access, (disk) => this.#makeDisk(disk, dir, access, signal), signal)
+  }
+
+  /**
+   * Fits the guest's disks to a new size: those that are there grow, others are made; a swap area begins anew. None shrinks.
+   * @param stored what a disk that is there is stored as, by its path
+   * @throws as {@link make} does
+   */
+  async fit(
+    spec: GuestSpec,
+    stored: ReadonlyMap<string, Pick<DiskFile, 'format' | 'backing'>>,
+    access: Access | null,
+    signal: AbortSignal,
+  ): Promise<DiskFile[]> {
+    const dir = this.dirOf(spec.uuid)
+    const fitOne = async (disk: DiskSpec): Promise<DiskFile> => {
+      const path = join(dir, disk.name)
+      const as = stored.get(path)
+      if (!as || disk.name === 'swap' || disk.kind === 'cdrom') {
+        await rm(path, { force: true })
+        return this.#makeDisk(disk, dir, access, signal)
+      }
+      const sizeBytes = disk.sizeGib * gib
+      if ((await virtualSize(path, as.format)) < sizeBytes) await this.#tool.resize({ path, format: as.format, sizeBytes }, { signal })
+      await own(path, access)
+      return { spec: disk, path, ...as, readonly: false, shared: false }
+    }
+    await rm(join(dir, configName), { force: true })
+    return this.#all(dir, spec, access, fitOne, signal)
+  }
+
+  async #all(dir: string, plan: DiskPlan, access: Access | null, make: (disk: DiskSpec) => Promise<DiskFile>, signal: AbortSignal) {
     const made = await Promise.allSettled([
-      ...spec.disks.map((disk) => this.#makeDisk(disk, dir, access, signal)),
-      ...(spec.configDrive ? [this.#makeDrive(spec, dir, access, signal)] : []),
+      ...plan.disks.map(make),
+      ...(plan.configDrive ? [this.#makeDrive(plan.configDrive, dir, access, signal)] : []),
     ])
     const failed = made.find((each) => each.status === 'rejected')
     if (failed) throw failed.reason
-    const shared = [spec.kernel?.file, spec.kernel?.initrd].filter((file) => typeof file === 'string')
+    const shared = [plan.kernel?.file, plan.kernel?.initrd].filter((file) => typeof file === 'string')
     for (const file of shared) await reachable(access, file)
     if (access) refuse(await access.way(join(dir, 'root')))
     return made.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
   }
 
   async #makeDisk(disk: DiskSpec, dir: string, access: Access | null, signal: AbortSignal): Promise<DiskFile> {
-    if (!nameForm.test(disk.name) || disk.name === 'console.log') throw new TypeError(`not a disk's name: ${disk.name}`)
+    if (!nameForm.test(disk.name) || taken.includes(disk.name)) throw new TypeError(`not a disk's name: ${disk.name}`)
     const path = join(dir, disk.name)
     const { source } = disk
     if (source.kind === 'blank') {
@@ -80,16 +160,14 @@ export class InstanceFiles {
     if (disk.kind === 'cdrom') return { spec: disk, path: base.path, format: base.format, backing: null, readonly: true, shared: true }
     const sizeBytes = Math.max(disk.sizeGib * gib, await virtualSize(base.path, base.format))
     await this.#tool.createOverlay({ path, backing: base, sizeBytes }, { signal })
-    if (access) await access.give(path, 0o600)
-    else await chmod(path, 0o600)
+    await own(path, access)
     return { spec: disk, path, format: 'qcow2', backing: base, readonly: false, shared: false }
   }
 
-  async #makeDrive(spec: GuestSpec, dir: string, access: Access | null, signal: AbortSignal): Promise<DiskFile> {
-    const path = join(dir, 'disk.config')
-    if (spec.configDrive) await makeConfigDrive(spec.configDrive, path, join(dir, 'config.new'), signal)
-    if (access) await access.give(path, 0o600)
-    else await chmod(path, 0o600)
+  async #makeDrive(drive: ConfigDrive, dir: string, access: Access | null, signal: AbortSignal): Promise<DiskFile> {
+    const path = join(dir, configName)
+    await makeConfigDrive(drive, path, join(dir, 'config.new'), signal)
+    await own(path, access)
     // Far from the letters that volumes get.
     return {
       spec: { device: 'vdz', bus: 'virtio', kind: 'disk', bootIndex: null, serial: 'config-2' },
@@ -124,8 +202,14 @@ async function reachable(access: Access | null, file: string): Promise<void> {
   if (access) refuse(await access.read(file))
 }
 
-/** From our record of the format, never by probing. */
-async function virtualSize(path: string, format: Format): Promise<number> {
+/** Nobody reads a guest's disk but QEMU. */
+export async function own(path: string, access: Access | null): Promise<void> {
+  if (access) await access.give(path, 0o600)
+  else await chmod(path, 0o600)
+}
+
+/** Bytes that the guest sees. From our record of the format, never by probing. */
+export async function virtualSize(path: string, format: Format): Promise<number> {
   await using file = await open(path, 'r')
   if (format === 'raw') return (await file.stat()).size
   const { buffer } = await file.read(Buffer.alloc(32), 0, 32, 0)

@@ -42,13 +42,15 @@ export type DomainSettings = {
   readonly keepBaseOwner: boolean
 }
 
+export const hasPcie = (machineType: string): boolean => /q35|virt/.test(machineType)
+
 /** The name of a guest at libvirt, where other clouds' guests may be too. */
 export const domainName = (cloud: string, name: string): string => `${cloud}-${name}`
 
 /** @throws {TypeError} when a text holds what XML cannot */
 export function domainXml(spec: GuestSpec, disks: readonly DiskFile[], settings: DomainSettings): string {
   const { arch, domainType, machineType } = settings
-  const isPcie = /q35|virt/.test(machineType)
+  const isPcie = hasPcie(machineType)
   return el(
     'domain',
     { type: domainType },
@@ -164,7 +166,11 @@ function pciePorts(count: number): Xml[] {
   ]
 }
 
-function diskXml(disk: DiskFile, { cacheMode, discard, keepBaseOwner }: DomainSettings, isPcie: boolean): Xml {
+export function diskXml(
+  disk: DiskFile,
+  { cacheMode, discard, keepBaseOwner }: Pick<DomainSettings, 'cacheMode' | 'discard' | 'keepBaseOwner'>,
+  isPcie: boolean,
+): Xml {
   const { spec, backing } = disk
   // The q35 machine has no IDE.
   const bus = spec.bus === 'ide' && isPcie ? 'sata' : spec.bus
@@ -190,7 +196,7 @@ function diskXml(disk: DiskFile, { cacheMode, discard, keepBaseOwner }: DomainSe
   )
 }
 
-const nicXml = (nic: NicSpec): Xml =>
+export const nicXml = (nic: NicSpec): Xml =>
   el(
     'interface',
     { type: 'bridge' },

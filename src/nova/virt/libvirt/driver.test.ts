@@ -45,6 +45,8 @@ function open({ cloudPrefix = 'one', clock = systemClock() as Clock, runDir = jo
         overlays.push(overlay)
         await writeFile(overlay.path, '')
       },
+      convert: async ({ to }) => writeFile(to.path, ''),
+      resize: async () => undefined,
     },
   })
   drivers.push(driver)

@@ -12,12 +12,13 @@ import { join } from 'node:path'
 import type { Clock, Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Log } from '../../../base/log.ts'
-import { type Domain, type DomainEvent, DomainState } from '../../../node-libvirt/index.ts'
+import type { Domain, DomainEvent } from '../../../node-libvirt/index.ts'
 import type { LibvirtConfig } from '../config.ts'
 import {
   type ComputeDriver,
   type ConsoleEndpoint,
   type ConsoleType,
+  type GuestDiagnostics,
   GuestError,
   type GuestEvent,
   type GuestInfo,
@@ -26,16 +27,22 @@ import {
 } from '../driver.ts'
 import { checkedUuid } from '../text.ts'
 import { Announcer } from './announcer.ts'
+import { diagnose, injectNmi, setGuestPassword } from './diagnostics.ts'
 import { type DiskTool, InstanceFiles } from './disks.ts'
 import { guestError, isLibvirt } from './errors.ts'
+import { EventWaits } from './event-waits.ts'
+import { Guests, startEchoes, wrongState } from './guests.ts'
 import type { HostPlaces } from './host.ts'
-import { checkRunDir, GuestMaker, startEchoes } from './maker.ts'
+import { GuestInterfaces } from './interfaces.ts'
+import { checkRunDir, GuestMaker } from './maker.ts'
 import { OwnDomains } from './own-domains.ts'
-import { powerOf, softShutdown } from './power.ts'
-import { pullPlug } from './removal.ts'
+import { powerOf } from './power.ts'
+import { type DefiningParts, GuestRescue } from './rescue.ts'
+import { GuestResize } from './resize.ts'
 import { readResources } from './resources.ts'
 import { capSerialLog, readSerialLog } from './serial-log.ts'
 import { Session } from './session.ts'
+import { DiskSnapshots } from './snapshots.ts'
 
 export type LibvirtDriverDeps = HostPlaces & {
   /** The compute host's name. */
@@ -68,8 +75,13 @@ class LibvirtDriver implements ComputeDriver {
   readonly #session: Session
   readonly #own: OwnDomains
   readonly #announcer: Announcer
-  readonly #lanes = new Map<string, Promise<unknown>>()
+  readonly #waits: EventWaits
+  readonly #guests: Guests
   readonly #maker: GuestMaker
+  readonly snapshots: DiskSnapshots
+  readonly rescue: GuestRescue
+  readonly resize: GuestResize
+  readonly interfaces: GuestInterfaces
   #sweep: Timer
   #closed = false
 
@@ -83,15 +95,27 @@ class LibvirtDriver implements ComputeDriver {
       clock: deps.clock,
       log: deps.log,
       onEvent: (event) => this.#onEvent(event),
-      onUp: (connection) => {
-        this.#maker
-          .survey(connection, true)
-          .catch((error) => deps.log.error({ err: error }, `the host could not be surveyed: ${messageOf(error)}`))
-      },
+      onUp: () => void this.#onUp(),
     })
     this.#own = new OwnDomains(this.#session, deps.cloudPrefix)
     this.#announcer = new Announcer(deps.clock, deps.log)
-    this.#maker = new GuestMaker(deps, { files: this.#files, session: this.#session, own: this.#own, announcer: this.#announcer })
+    this.#waits = new EventWaits(deps.clock)
+    const [files, waits, own, announcer, session] = [this.#files, this.#waits, this.#own, this.#announcer, this.#session]
+    const guests = new Guests({ files, own, announcer, clock: deps.clock })
+    const maker = new GuestMaker(deps, { files, session, own, announcer })
+    const defining: DefiningParts = {
+      guests,
+      files,
+      host: async () => maker.survey(await session.use()),
+      define: async (xml) => (await session.use()).defineXml(xml),
+      discard: deps.config.hwDiskDiscard,
+    }
+    this.#guests = guests
+    this.#maker = maker
+    this.snapshots = new DiskSnapshots({ guests, files, waits, tool: deps.diskTool, log: deps.log })
+    this.rescue = new GuestRescue(defining)
+    this.resize = new GuestResize({ ...defining, xmlOf: (spec, disks, host) => maker.xmlOf(spec, disks, host) })
+    this.interfaces = new GuestInterfaces({ guests, files, waits })
     this.#sweep = deps.clock.after(logSweepMs, () => void this.#sweepLogs())
   }
 
@@ -109,7 +133,7 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   resources() {
-    return this.#told(this.#deps.host, async () => {
+    return this.#guests.told(this.#deps.host, async () => {
       const connection = await this.#session.use()
       const { host, hostIp = '127.0.0.1', instancesDir } = this.#deps
       return readResources(connection, await this.#maker.survey(connection), { host, hostIp, instancesDir })
@@ -117,14 +141,14 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   list(): Promise<GuestInfo[]> {
-    return this.#told(this.#deps.host, async () => {
+    return this.#guests.told(this.#deps.host, async () => {
       const found = await Promise.all((await this.#own.all()).map(({ domain, name }) => this.#infoOf(domain, name)))
       return found.filter((each) => each !== null)
     })
   }
 
   info(uuid: string): Promise<GuestInfo | null> {
-    return this.#told(uuid, async () => {
+    return this.#guests.told(uuid, async () => {
       const found = await this.#own.find(uuid)
       return found ? this.#infoOf(found.domain, found.name) : null
     })
@@ -133,7 +157,7 @@ class LibvirtDriver implements ComputeDriver {
   spawn(spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const { uuid } = spec
     checkedUuid(uuid)
-    return this.#alone(uuid, async () => {
+    return this.#guests.alone(uuid, async () => {
       try {
         signal.throwIfAborted()
         await this.#maker.make(spec, signal)
@@ -145,27 +169,27 @@ class LibvirtDriver implements ComputeDriver {
 
   destroy(uuid: string): Promise<void> {
     checkedUuid(uuid)
-    return this.#alone(uuid, () => this.#told(uuid, () => this.#maker.remove(uuid)))
+    return this.#guests.alone(uuid, () => this.#guests.told(uuid, () => this.#maker.remove(uuid)))
   }
 
   powerOn(uuid: string): Promise<void> {
-    return this.#onGuest(uuid, async (domain) => {
+    return this.#guests.on(uuid, async (domain) => {
       const power = await powerOf(domain)
       if (power === PowerState.running) return
       if (power === PowerState.paused) throw wrongState(uuid, 'paused', 'power on')
-      await this.#start(domain, power === PowerState.suspended ? ['agent-disconnected'] : startEchoes)
+      await this.#guests.start(domain, power === PowerState.suspended ? ['agent-disconnected'] : startEchoes)
     })
   }
 
   powerOff(uuid: string, graceMs: number): Promise<void> {
-    return this.#onGuest(uuid, (domain) => this.#stop(domain, graceMs))
+    return this.#guests.on(uuid, (domain) => this.#guests.stop(domain, graceMs))
   }
 
   reboot(uuid: string, type: 'SOFT' | 'HARD', graceMs: number): Promise<void> {
-    return this.#onGuest(uuid, async (domain) => {
+    return this.#guests.on(uuid, async (domain) => {
       const ran = (await powerOf(domain)) === PowerState.running
       await this.#announcer.quietly(uuid, ran ? ['stopped', 'started', ...startEchoes] : startEchoes, async () => {
-        await this.#stop(domain, type === 'SOFT' ? graceMs : 0)
+        await this.#guests.stop(domain, type === 'SOFT' ? graceMs : 0)
         await domain.start()
       })
       if (ran) this.#announcer.tell(uuid, 'rebooted')
@@ -173,7 +197,7 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   pause(uuid: string): Promise<void> {
-    return this.#onGuest(uuid, async (domain) => {
+    return this.#guests.on(uuid, async (domain) => {
       const power = await powerOf(domain)
       if (power === PowerState.paused) return
       if (power !== PowerState.running) throw wrongState(uuid, 'not running', 'pause')
@@ -182,7 +206,7 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   unpause(uuid: string): Promise<void> {
-    return this.#onGuest(uuid, async (domain) => {
+    return this.#guests.on(uuid, async (domain) => {
       const power = await powerOf(domain)
       if (power === PowerState.running) return
       if (power !== PowerState.paused) throw wrongState(uuid, 'not paused', 'unpause')
@@ -191,7 +215,7 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   suspend(uuid: string): Promise<void> {
-    return this.#onGuest(uuid, async (domain) => {
+    return this.#guests.on(uuid, async (domain) => {
       const power = await powerOf(domain)
       if (power === PowerState.suspended) return
       if (power !== PowerState.running) throw wrongState(uuid, 'not running', 'suspend')
@@ -200,24 +224,24 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   resume(uuid: string): Promise<void> {
-    return this.#onGuest(uuid, async (domain) => {
+    return this.#guests.on(uuid, async (domain) => {
       const power = await powerOf(domain)
       if (power === PowerState.running) return
       if (power !== PowerState.suspended) throw wrongState(uuid, 'not suspended', 'resume')
-      await this.#start(domain, ['agent-disconnected'])
+      await this.#guests.start(domain, ['agent-disconnected'])
     })
   }
 
   consoleOutput(uuid: string, lines: number | null): Promise<string> {
-    return this.#told(uuid, async () => {
-      await this.#existing(uuid)
+    return this.#guests.told(uuid, async () => {
+      await this.#guests.existing(uuid)
       return readSerialLog(this.#files.serialLog(uuid), lines)
     })
   }
 
   console(uuid: string, type: ConsoleType): Promise<ConsoleEndpoint> {
-    return this.#told(uuid, async () => {
-      const power = await powerOf(await this.#existing(uuid))
+    return this.#guests.told(uuid, async () => {
+      const power = await powerOf(await this.#guests.existing(uuid))
       const path = this.#maker.socket(uuid, type === 'serial' ? 'tty' : 'vnc')
       const has = consoleTypes.includes(type) && (power === PowerState.running || power === PowerState.paused) && existsSync(path)
       if (!has) throw new GuestError(uuid, 'wrong-state', `guest ${uuid} has no ${type} console at present`)
@@ -225,12 +249,22 @@ class LibvirtDriver implements ComputeDriver {
     })
   }
 
+  readonly setPassword = (uuid: string, user: string, password: string): Promise<void> =>
+    this.#guests.on(uuid, (domain) => setGuestPassword(domain, user, password))
+
+  readonly diagnostics = (uuid: string): Promise<GuestDiagnostics> => {
+    const paths = { serialSocket: this.#maker.socket(uuid, 'tty'), configDrive: this.#files.configDrive(uuid) }
+    return this.#guests.told(uuid, async () => diagnose(await this.#guests.existing(uuid), paths, this.#deps.clock))
+  }
+
+  readonly injectNmi = (uuid: string): Promise<void> => this.#guests.on(uuid, injectNmi)
+
   onEvent(listener: (event: GuestEvent) => void): () => void {
     return this.#announcer.listen(listener)
   }
 
   inventory() {
-    return this.#told(this.#deps.host, async () => {
+    return this.#guests.told(this.#deps.host, async () => {
       const guests = (await this.#own.all()).map(({ domain }) => domain.uuid)
       const { files } = await this.#files.all()
       const sockets = await readdir(this.#deps.runDir).catch(() => [])
@@ -241,44 +275,8 @@ class LibvirtDriver implements ComputeDriver {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#sweep.cancel()
-    await Promise.allSettled(this.#lanes.values())
+    await this.#guests.settled()
     await this.#session[Symbol.asyncDispose]()
-  }
-
-  /** Turns libvirt's errors into the driver's. */
-  async #told<T>(uuid: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      throw guestError(uuid, error)
-    }
-  }
-
-  /** One action at a time on a guest, in the order they came. */
-  async #alone<T>(uuid: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#lanes.get(uuid)
-    const turn = (before ?? Promise.resolve()).then(work)
-    const settled = turn.catch(() => undefined)
-    this.#lanes.set(uuid, settled)
-    try {
-      return await turn
-    } finally {
-      if (this.#lanes.get(uuid) === settled) this.#lanes.delete(uuid)
-    }
-  }
-
-  #onGuest(uuid: string, work: (domain: Domain) => Promise<void>): Promise<void> {
-    return this.#alone(uuid, () =>
-      this.#told(uuid, async () => {
-        await work(await this.#existing(uuid))
-      }),
-    )
-  }
-
-  async #existing(uuid: string): Promise<Domain> {
-    const found = await this.#own.find(uuid)
-    if (!found) throw new GuestError(uuid, 'not-found', `there is no guest ${uuid}`)
-    return found.domain
   }
 
   async #infoOf(domain: Domain, name: string): Promise<GuestInfo | null> {
@@ -290,27 +288,20 @@ class LibvirtDriver implements ComputeDriver {
     }
   }
 
-  /** From off, suspended or crashed. The process of a guest that crashed, or that put itself to sleep, still stands. */
-  async #start(domain: Domain, echoes: readonly GuestEvent['change'][]): Promise<void> {
-    const { state } = await domain.state()
-    if (state === DomainState.crashed || state === DomainState.pmSuspended) await pullPlug(domain)
-    await capSerialLog(this.#files.serialLog(domain.uuid))
-    await this.#announcer.quietly(domain.uuid, echoes, () => domain.start())
-  }
-
-  /** To off, from any state; saved memory is let go. */
-  async #stop(domain: Domain, graceMs: number): Promise<void> {
-    const power = await powerOf(domain)
-    if (power === PowerState.running && graceMs > 0) {
-      const ask = (stopped: Promise<void>) => softShutdown(domain, graceMs, this.#deps.clock, stopped)
-      if (await this.#announcer.watchingStop(domain.uuid, ask)) return
+  /** The daemon answers, for the first time or again: what was cut off meanwhile is mended. */
+  async #onUp(): Promise<void> {
+    const { log } = this.#deps
+    try {
+      await this.#maker.survey(await this.#session.use(), true)
+      await this.snapshots.heal()
+    } catch (error) {
+      if (!this.#closed) log.error({ err: error }, `the host could not be surveyed: ${messageOf(error)}`)
     }
-    await pullPlug(domain)
-    if (power === PowerState.suspended && (await domain.hasManagedSave())) await domain.managedSaveRemove()
   }
 
   #onEvent(event: DomainEvent): void {
     const { uuid, name } = event.domain
+    this.#waits.happened(event)
     const change = this.#announcer.news(event)
     if (change === null) return
     if (this.#own.known.has(uuid)) this.#announcer.tell(uuid, change)
@@ -331,6 +322,3 @@ class LibvirtDriver implements ComputeDriver {
     if (!this.#closed) this.#sweep = this.#deps.clock.after(logSweepMs, () => void this.#sweepLogs())
   }
 }
-
-const wrongState = (uuid: string, is: string, action: string): GuestError =>
-  new GuestError(uuid, 'wrong-state', `guest ${uuid} is ${is}: ${action} is not possible`)

@@ -15,7 +15,9 @@ function reasonOf(error: unknown): GuestError['reason'] {
     if (error.is('OPERATION_INVALID')) return 'wrong-state'
     if (error.is('NO_MEMORY') || /cannot allocate memory|cannot set up guest memory/i.test(error.message)) return 'no-resources'
   }
-  return (error as NodeJS.ErrnoException)?.code === 'ENOSPC' ? 'no-resources' : 'failed'
+  return (error as NodeJS.ErrnoException)?.code === 'ENOSPC' || /no space left on device/i.test(messageOf(error))
+    ? 'no-resources'
+    : 'failed'
 }
 
 export const isLibvirt = (error: unknown, ...codes: Parameters<LibvirtError['is']>): boolean =>

@@ -2,19 +2,17 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Connection, Domain } from '../../../node-libvirt/index.ts'
-import { type GuestEvent, type GuestSpec, PowerState } from '../driver.ts'
+import { type GuestSpec, PowerState } from '../driver.ts'
 import type { Announcer } from './announcer.ts'
 import type { InstanceFiles } from './disks.ts'
-import { domainXml } from './domain-xml.ts'
+import { type DiskFile, domainXml } from './domain-xml.ts'
 import type { LibvirtDriverDeps } from './driver.ts'
+import { startEchoes } from './guests.ts'
 import { domainSettings, type Host, surveyHost } from './host.ts'
 import type { OwnDomains } from './own-domains.ts'
 import { powerOf } from './power.ts'
 import { removeDomain } from './removal.ts'
 import type { Session } from './session.ts'
-
-/** Each guest begins paused and without an agent, which libvirt tells. */
-export const startEchoes: readonly GuestEvent['change'][] = ['resumed', 'agent-disconnected']
 
 /** The room in `sockaddr_un`, without its final zero. */
 const socketPathMax = 107
@@ -64,6 +62,19 @@ export class GuestMaker {
     return survey
   }
 
+  xmlOf(spec: GuestSpec, disks: readonly DiskFile[], host: Host): string {
+    const { files } = this.#parts
+    const { uuid } = spec
+    const settings = domainSettings(spec, host, this.#deps.config, {
+      cloud: this.#deps.cloudPrefix,
+      nvram: files.nvram(uuid),
+      serialLog: files.serialLog(uuid),
+      vncSocket: this.socket(uuid, 'vnc'),
+      serialSocket: this.socket(uuid, 'tty'),
+    })
+    return domainXml(spec, disks, settings)
+  }
+
   /** @throws whatever went wrong, or the signal's reason, after taking away what was made */
   async make(spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const { files, session, own, announcer } = this.#parts
@@ -78,15 +89,8 @@ export class GuestMaker {
     try {
       const host = await this.survey(connection)
       const disks = await files.make(spec, host.access, signal)
-      const settings = domainSettings(spec, host, this.#deps.config, {
-        cloud: this.#deps.cloudPrefix,
-        nvram: files.nvram(uuid),
-        serialLog: files.serialLog(uuid),
-        vncSocket: this.socket(uuid, 'vnc'),
-        serialSocket: this.socket(uuid, 'tty'),
-      })
       signal.throwIfAborted()
-      const domain = await connection.defineXml(domainXml(spec, disks, settings))
+      const domain = await connection.defineXml(this.xmlOf(spec, disks, host))
       own.remember(uuid, spec.name)
       signal.throwIfAborted()
       await announcer.quietly(uuid, startEchoes, () => domain.start())
