@@ -3,8 +3,24 @@ import { CloudError, invalid } from '../errors.ts'
 
 const tooLarge = () => new CloudError('too-large', 'Request is too large.')
 
-/** @throws {CloudError} `too-large` beyond `limit` bytes, whatever the declared length said; `invalid` when it breaks off. */
-export async function readText(request: Request, limit: number): Promise<string> {
+/** How long a body of JSON may take to come, unless told. */
+const usualMs = 60_000
+
+/**
+ * @param withinMs who never sends the rest would hold a connection for good.
+ * @throws {CloudError} `too-large` beyond `limit` bytes, whatever the declared length said; `invalid` when it breaks off or comes too slowly.
+ */
+export async function readText(request: Request, limit: number, withinMs = usualMs): Promise<string> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(invalid('The body of the request did not come in time.')), withinMs)
+  try {
+    return await Promise.race([readWhole(request, limit), late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function readWhole(request: Request, limit: number): Promise<string> {
   const declared = request.headers.get('content-length')
   try {
     if (declared !== null) {

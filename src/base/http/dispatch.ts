@@ -29,6 +29,8 @@ export type DispatcherOptions = {
   metrics?: Metrics
   /** Believe `X-Forwarded-Proto` and `X-Forwarded-Host`: only behind a proxy that sets them. */
   trustForwarded?: boolean
+  /** How long a body of JSON may take to come. */
+  bodyWithinMs?: number
   /** An error that the operation doesn't list becomes 500, as in tests; otherwise it is logged as the bug it is. */
   strict?: boolean
 }
@@ -200,7 +202,7 @@ export class Dispatcher {
 
   async #body(service: Service, request: Request, entries: readonly Windowed[]): Promise<unknown> {
     const limit = entries[0]?.operation.bodyLimit ?? service.bodyLimit ?? defaultBodyLimit
-    const text = await readText(request, limit)
+    const text = await readText(request, limit, this.#options.bodyWithinMs)
     if (service.jsonOnly && text !== '') checkMediaType(request.headers.get('content-type'))
     return parseJson(text)
   }

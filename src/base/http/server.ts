@@ -10,6 +10,9 @@ import { Hono } from 'hono'
 import { CloudError, messageOf } from '../errors.ts'
 import { Dispatcher, type DispatcherOptions } from './dispatch.ts'
 
+/** How long a peer may keep its half of an upgraded connection open when ours has ended. */
+const halfOpenMs = 500
+
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 export type HttpServerOptions = DispatcherOptions & {
@@ -91,6 +94,8 @@ export class HttpServer implements AsyncDisposable {
     socket.on('error', (error) => this.#options.log.debug({ err: error }, 'socket error'))
     this.#upgraded.add(socket)
     socket.on('close', () => this.#upgraded.delete(socket))
+    // Node leaves an upgraded connection to us: a peer that never closes its half would hold it for good.
+    socket.once('finish', () => setTimeout(() => socket.destroy(), halfOpenMs).unref())
     const path = (request.url ?? '/').split('?')[0] ?? '/'
     const prefix = Object.keys(this.#upgrades).find((candidate) => path === candidate || path.startsWith(`${candidate}/`))
     const handler = prefix === undefined ? undefined : this.#upgrades[prefix]
