@@ -15,12 +15,15 @@ type Request = Incoming<ServerCreate, unknown>
 
 const gib = 1024 ** 3
 const maxHostname = 63
+/** Servers of one request: where no quota ends it, a slip of the finger would keep everybody waiting. */
+const mostAtOnce = 1000
 
 /** @throws {CloudError} `invalid`, `forbidden`, `conflict` or `over-quota`, in Nova's words. */
 export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, 'adminPass'> {
   const { body, context } = request
   const viewer = viewerOf(context)
   if (body.minCount > body.maxCount) throw invalid('min_count must be <= max_count')
+  if (body.minCount > mostAtOnce) throw invalid(`min_count must be <= ${mostAtOnce}`)
   const limits = nova.model.quotas.limits(viewer.projectId ?? '')
   const { metadata_items: maxMetadata } = limits
   checkPersonality(body.personality, limits)
@@ -45,7 +48,7 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
     body.configDrive ?? (nova.config.get(computeConfig).forceConfigDrive || image.properties.img_config_drive === 'mandatory')
 
   return {
-    count: body.maxCount,
+    count: Math.min(body.maxCount, mostAtOnce),
     minCount: body.minCount,
     nics,
     securityGroupIds,

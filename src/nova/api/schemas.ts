@@ -6,8 +6,11 @@ import { addFormat } from '../../base/http/index.ts'
 addFormat('ipv4', (text) => ipaddr.IPv4.isValidFourPartDecimal(text))
 addFormat('ipv6', (text) => ipaddr.IPv6.isValid(text) && !text.includes('%'))
 addFormat('ip', (text) => ipaddr.IPv4.isValidFourPartDecimal(text) || (ipaddr.IPv6.isValid(text) && !text.includes('%')))
-/** 1 to 255 characters, printable, no white space at either end. */
-addFormat('name', (text) => text.length > 0 && text.trim() === text && !/[\u0000-\u001f\u007f]/.test(text))
+/** No control or format characters, no separators but spaces, nothing that is no character. */
+const isPrintable = (text: string): boolean => !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)
+addFormat('printable', isPrintable)
+/** Printable, no white space at either end. */
+addFormat('name', (text) => text.length > 0 && text.trim() === text && isPrintable(text))
 
 const trueWords = ['True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes']
 const falseWords = ['False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']
@@ -17,6 +20,7 @@ export const anyBoolean = Type.Unsafe<boolean | string>({ enum: [true, false, ..
 export const isTrue = (value: unknown): boolean => value === true || (typeof value === 'string' && trueWords.includes(value))
 
 export const serverName = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
+export const description = Type.Union([Type.String({ maxLength: 255, format: 'printable' }), Type.Null()])
 export const tagSchema = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' })
 /** Keys of 1 to 255 letters, digits and some signs; values up to 255 characters. */
 export const metadataSchema = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }), {

@@ -7,7 +7,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { as, bodies, type Ladder } from '../../base/http/index.ts'
 import type { RequestedNic } from '../conductor/index.ts'
-import { anyBoolean, isTrue, metadataSchema, serverName, tagSchema } from './schemas.ts'
+import { anyBoolean, description, isTrue, metadataSchema, serverName, tagSchema } from './schemas.ts'
 
 export type RequestedNetworks = 'auto' | 'none' | 'auto-or-none' | readonly RequestedNic[]
 
@@ -131,7 +131,7 @@ function serverSchema(features: Features): TSchema {
               ),
             ),
           }),
-      ...(features.description ? { description: Type.Optional(nullable(Type.String({ maxLength: 255 }))) } : {}),
+      ...(features.description ? { description: Type.Optional(description) } : {}),
       ...(features.tags ? { tags: Type.Optional(Type.Array(tagSchema, { maxItems: 50 })) } : {}),
       ...(features.trustedCerts
         ? {

@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { as, bodies, type Ladder } from '../../base/http/index.ts'
 import type { InstanceChange } from '../model/index.ts'
-import { serverName } from './schemas.ts'
+import { description, serverName } from './schemas.ts'
 
 export type ServerUpdate = { change: InstanceChange; pinnedZone?: string | null }
 
@@ -25,7 +25,7 @@ const base = {
   accessIPv4: address('ipv4'),
   accessIPv6: address('ipv6'),
 }
-const description = { description: Type.Optional(Type.Union([Type.String({ maxLength: 255 }), Type.Null()])) }
+const described = { description: Type.Optional(description) }
 const label = { hostname: Type.Optional(Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*$' })) }
 const fqdn = {
   hostname: Type.Optional(
@@ -52,10 +52,10 @@ const rung = (properties: Parameters<typeof Type.Object>[0]) =>
 
 const rungs: Ladder<ServerUpdate> = {
   '2.1': rung(base),
-  '2.19': rung({ ...base, ...description }),
-  '2.90': rung({ ...base, ...description, ...label }),
-  '2.94': rung({ ...base, ...description, ...fqdn }),
-  '2.104': rung({ ...base, ...description, ...fqdn, ...pinned }),
+  '2.19': rung({ ...base, ...described }),
+  '2.90': rung({ ...base, ...described, ...label }),
+  '2.94': rung({ ...base, ...described, ...fqdn }),
+  '2.104': rung({ ...base, ...described, ...fqdn, ...pinned }),
 }
 
 export const serverUpdateBody = bodies<ServerUpdate>(rungs)
