@@ -4,7 +4,7 @@
  * The records here speak of amounts in each class's own unit: `MEMORY_MB` is MiB, `DISK_GB` is GiB.
  */
 import { invalid } from '../base/errors.ts'
-import { replaceAggregates } from './aggregates.ts'
+import { aggregatesOf, replaceAggregates } from './aggregates.ts'
 import { allocationsOf, type Holding, holdersOn, releaseAllocations, replaceAllocations } from './allocations.ts'
 import { emptyGroup, explainGroup, findProviders, type Group } from './candidates.ts'
 import { inventoriesOf, replaceInventories, stockOfMany } from './inventories.ts'
@@ -55,6 +55,8 @@ export type InProcess = {
   setInventory(providerUuid: string, inventories: Record<string, ProviderInventory>): void
   /** Custom traits that don't exist are made. @throws {CloudError} `invalid` for an unknown standard trait, `not-found`. */
   setTraits(providerUuid: string, traits: readonly string[]): void
+  /** @throws {CloudError} `not-found` for an unknown provider. */
+  aggregatesOf(providerUuid: string): string[]
   /** @throws {CloudError} `not-found` for an unknown provider. */
   setAggregates(providerUuid: string, aggregates: readonly string[]): void
   /** Nothing happens when there is none. @throws {CloudError} `conflict` while it has allocations or children. */
@@ -139,6 +141,8 @@ export function inProcess(store: Store): InProcess {
         for (const name of traits) if (isCustomName(name)) ensureTrait(store, name)
         replaceTraits(store, requireProvider(store, providerUuid), traits)
       }),
+
+    aggregatesOf: (providerUuid) => aggregatesOf(store, requireProvider(store, providerUuid).id),
 
     setAggregates: (providerUuid, aggregates) => {
       replaceAggregates(store, requireProvider(store, providerUuid), aggregates)

@@ -1,5 +1,6 @@
 /** The Compute API: its services, ready to be mounted. */
 import { novaDialect, type Service } from '../../base/http/index.ts'
+import { aggregateOperations } from './aggregates.ts'
 import { availabilityZoneOperations } from './availability-zones.ts'
 import { consoleOperations } from './consoles.ts'
 import type { NovaApi } from './deps.ts'
@@ -49,6 +50,7 @@ export const computeOperations = [
   ...quotaSetOperations,
   ...quotaClassSetOperations,
   ...availabilityZoneOperations,
+  ...aggregateOperations,
   ...hypervisorOperations,
   ...serviceOperations,
   ...extensionOperations,

@@ -7,6 +7,7 @@
 import type { Policies } from '../../base/http/index.ts'
 
 export const policies: Policies = {
+  'compute:aggregates:images': 'admin',
   'compute:server:topology:host:index': 'admin',
   'compute:server:topology:index': 'project_reader',
   'compute:servers:create:requested_destination': 'admin',
@@ -18,6 +19,14 @@ export const policies: Policies = {
   'os_compute_api:os-admin-actions:inject_network_info': 'admin',
   'os_compute_api:os-admin-actions:reset_state': 'admin',
   'os_compute_api:os-admin-password': 'project_member',
+  'os_compute_api:os-aggregates:add_host': 'admin',
+  'os_compute_api:os-aggregates:create': 'admin',
+  'os_compute_api:os-aggregates:delete': 'admin',
+  'os_compute_api:os-aggregates:index': 'admin',
+  'os_compute_api:os-aggregates:remove_host': 'admin',
+  'os_compute_api:os-aggregates:set_metadata': 'admin',
+  'os_compute_api:os-aggregates:show': 'admin',
+  'os_compute_api:os-aggregates:update': 'admin',
   'os_compute_api:os-attach-interfaces:create': 'project_member',
   'os_compute_api:os-attach-interfaces:delete': 'project_member',
   'os_compute_api:os-attach-interfaces:list': 'project_reader',

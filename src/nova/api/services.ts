@@ -158,6 +158,7 @@ const deleteService = operation({
     db.transaction(() => {
       const nodes = service.binary === 'nova-compute' ? model.hosts.nodes().filter(({ host }) => host === service.host) : []
       model.hosts.removeService(service)
+      if (service.binary === 'nova-compute') model.aggregates.forgetHost(service.host)
       for (const { uuid } of nodes) placement.removeProvider(uuid)
     })
   },

@@ -229,6 +229,15 @@ export class Conductor implements AsyncDisposable {
     return await this.ask(instance, 'console', { uuid: instance.uuid, type })
   }
 
+  /** Hosts fetch images before a guest needs them; nobody waits, and what a host cannot fetch is the log's alone. */
+  cacheImages(hosts: readonly string[], imageIds: readonly string[]): void {
+    const { queue, log } = this.#deps
+    for (const host of hosts)
+      void askHost(queue, host, 'cacheImages', { imageIds }).catch((error: unknown) =>
+        log.warn({ host, err: error }, 'images were not cached'),
+      )
+  }
+
   async consoleTypes(instance: Instance): Promise<readonly ConsoleType[]> {
     return await this.ask(instance, 'consoleTypes', {})
   }

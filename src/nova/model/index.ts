@@ -1,5 +1,6 @@
 import type { Ground } from '../../base/ground.ts'
 import { InstanceActions } from './actions.ts'
+import { Aggregates } from './aggregates.ts'
 import { novaConfig, quotaConfig } from './config.ts'
 import { ConsoleTokens } from './console-tokens.ts'
 import { Flavors } from './flavors.ts'
@@ -16,6 +17,7 @@ export type Model = {
   quotas: Quotas
   actions: InstanceActions
   hosts: Hosts
+  aggregates: Aggregates
   consoleTokens: ConsoleTokens
 }
 
@@ -27,12 +29,14 @@ export function makeModel(ground: Ground): Model {
     keypairs: new Keypairs(ground),
     quotas: new Quotas(ground, ground.config.get(quotaConfig)),
     actions: new InstanceActions(ground),
+    aggregates: new Aggregates(ground),
     consoleTokens: new ConsoleTokens(ground),
     hosts: new Hosts(ground, { serviceDownMs: serviceDownTime * 1000, defaultZone: defaultAvailabilityZone }),
   }
 }
 
 export type { InstanceAction, InstanceActionEvent, InstanceActions } from './actions.ts'
+export { type Aggregate, type Aggregates, zoneOfAggregate } from './aggregates.ts'
 export { apiConfig, novaConfig, quotaConfig } from './config.ts'
 export type { ConsoleToken, ConsoleTokens } from './console-tokens.ts'
 export { Ec2Ids } from './ec2-ids.ts'
