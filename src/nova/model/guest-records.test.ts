@@ -49,6 +49,7 @@ it('reads the disks that are still there, and the key of the boot', () => {
   add.run(0, uuid, 'u1', '/dev/vdb')
   add.run(2, uuid, 'u2', '/dev/vdc')
   expect(records.disks(uuid)).toEqual([
+    { sourceType: 'image', destinationType: 'local', guestFormat: null, deviceName: '/dev/vda', bus: 'virtio', tag: null, volumeId: null },
     { sourceType: 'volume', destinationType: 'volume', guestFormat: null, deviceName: '/dev/vdb', bus: null, volumeId: null, tag: 't' },
   ])
   expect(records.keys(uuid)).toEqual([{ name: 'k', type: 'ssh', publicKey: 'ssh-rsa A' }])
