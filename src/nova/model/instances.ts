@@ -136,7 +136,7 @@ export const instanceJoins = `FROM instances i JOIN instance_extra e ON e.instan
 
 const emptySpec: RequestSpec = { schedulerHints: {}, pinnedZone: null, requestedHost: null, requestedNode: null }
 
-type Extras = { metadata: Map<string, Record<string, string>>; tags: Map<string, string[]>; faults: Map<string, Fault> }
+type Extras = { metadata: Map<string, [string, string][]>; tags: Map<string, string[]>; faults: Map<string, Fault> }
 
 const text = (value: string | number | null | undefined): string | null => (value === null || value === undefined ? null : String(value))
 
@@ -180,7 +180,7 @@ function toInstance(row: Row, { metadata, tags, faults }: Extras): Instance {
     ports: networkInfoOf(text(row.network_info)),
     spec: row.spec === null ? emptySpec : (JSON.parse(String(row.spec)) as RequestSpec),
     trustedCerts: row.trusted_certs === null ? null : (JSON.parse(String(row.trusted_certs)) as string[]),
-    metadata: metadata.get(row.uuid) ?? {},
+    metadata: Object.fromEntries(metadata.get(row.uuid) ?? []),
     tags: tags.get(row.uuid) ?? [],
     fault: faults.get(row.uuid) ?? null,
   }
@@ -457,7 +457,7 @@ export class Instances {
   #complete(rows: Row[]): Instance[] {
     if (rows.length === 0) return []
     const uuids = JSON.stringify(rows.map((row) => row.uuid))
-    const metadata = new Map<string, Record<string, string>>()
+    const metadata = new Map<string, [string, string][]>()
     const pairs = this.#db
       .prepare<{ uuid: string; key: string; value: string }>(
         'SELECT instance_uuid AS uuid, key, value FROM instance_metadata WHERE instance_uuid IN (SELECT value FROM json_each(?)) ORDER BY id',
@@ -465,8 +465,8 @@ export class Instances {
       .all(uuids)
     for (const { uuid, key, value } of pairs) {
       const found = metadata.get(uuid)
-      if (found) found[key] = value
-      else metadata.set(uuid, { [key]: value })
+      if (found) found.push([key, value])
+      else metadata.set(uuid, [[key, value]])
     }
     const tags = new Map<string, string[]>()
     const tagRows = this.#db
