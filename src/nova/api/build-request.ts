@@ -96,7 +96,12 @@ function imageFor({ body, context }: Request, nova: NovaApi, flavor: Flavor): Im
     throw invalid('Block Device Mapping is Invalid: The boot disk and imageRef name different images.')
   const id = body.imageRef || device?.uuid || ''
   if (id === '') throw invalid('Invalid imageRef provided.')
-  const image = nova.images.get(id, viewerOf(context))
+  return bootableImage(nova, id, viewerOf(context), flavor)
+}
+
+/** An image that a server of this flavor can start from. @throws {CloudError} `invalid`. */
+export function bootableImage(nova: NovaApi, id: string, viewer: ReturnType<typeof viewerOf>, flavor: Flavor): Image {
+  const image = nova.images.get(id, viewer)
   if (!image) throw invalid('Can not find requested image')
   if (image.status !== 'active') throw invalid(`Image ${id} is not active.`)
   if (image.minRamMib > flavor.memoryMib) throw invalid("Flavor's memory is too small for requested image.")
@@ -191,7 +196,7 @@ export function hostnameOf(name: string): string {
 }
 
 /** @throws {CloudError} `over-quota`, as Nova words each limit. */
-function checkPersonality(files: ServerCreate['personality'], limits: Limits): void {
+export function checkPersonality(files: ServerCreate['personality'], limits: Limits): void {
   const exceeds = (value: number, limit: number) => limit >= 0 && value > limit
   if (exceeds(files.length, limits.injected_files)) throw overQuota('Personality file limit exceeded')
   for (const { path, contents } of files) {
@@ -202,7 +207,7 @@ function checkPersonality(files: ServerCreate['personality'], limits: Limits): v
 }
 
 /** The image's properties as they were at boot, in Nova's form. */
-function imageMetadata(image: Image): Record<string, string> {
+export function imageMetadata(image: Image): Record<string, string> {
   const entries = Object.entries(image.properties).filter(([, value]) => value.length <= 255)
   return {
     ...Object.fromEntries(entries.map(([key, value]) => [`image_${key}`, value])),

@@ -22,6 +22,7 @@ import { serverAdminOperations } from './server-admin-actions.ts'
 import { serverInterfaceOperations } from './server-interfaces.ts'
 import { serverIpOperations } from './server-ips.ts'
 import { serverMetadataOperations } from './server-metadata.ts'
+import { serverRebuildOperations } from './server-rebuild.ts'
 import { serverSecurityGroupOperations } from './server-security-groups.ts'
 import { serverSnapshotOperations } from './server-snapshots.ts'
 import { serverTagOperations } from './server-tags.ts'
@@ -34,6 +35,7 @@ export const computeOperations = [
   ...serverOperations,
   ...serverActionOperations,
   ...serverAdminOperations,
+  ...serverRebuildOperations,
   ...serverSnapshotOperations,
   ...serverMetadataOperations,
   ...serverIpOperations,

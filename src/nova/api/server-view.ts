@@ -172,6 +172,18 @@ const shortView = view<ShownServer>({ ...common, addresses: ({ instance }) => ad
 export const updatedServerView = (server: ShownServer, context: RequestContext): unknown =>
   context.version < version('2.75') ? shortView(server, context) : serverView(server, context)
 
+const rebuiltOnly = {
+  key_name: field(({ instance }: ShownServer) => instance.keyName, { since: '2.54' }),
+  user_data: field(({ instance }: ShownServer) => instance.userData, { since: '2.57' }),
+}
+const shortRebuiltView = view<ShownServer>({ ...common, ...rebuiltOnly, addresses: ({ instance }) => addressesOf(instance, false) })
+const { 'OS-EXT-SRV-ATTR:user_data': _, ...extendedWithoutUserData } = extended
+const longRebuiltView = view<ShownServer>({ ...common, ...extendedWithoutUserData, ...rebuiltOnly })
+
+/** What a rebuild answers: user data under a name of its own, and the rest as {@link updatedServerView}. */
+export const rebuiltServerView = (server: ShownServer, context: RequestContext) =>
+  context.version < version('2.75') ? shortRebuiltView(server, context) : longRebuiltView(server, context)
+
 /** The form of `GET /servers`. */
 export const serverSummary = view<InstanceSummary>({
   id: ({ uuid }) => uuid,

@@ -102,7 +102,7 @@ export const showServer = operation({
 
 const passwordLength = 12
 const passwordSigns = 'ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789'
-const generatePassword = (): string =>
+export const generatePassword = (): string =>
   Array.from(randomBytes(passwordLength), (byte) => passwordSigns[byte % passwordSigns.length]).join('')
 
 function created(

@@ -6,7 +6,7 @@
  */
 import { CloudError, messageOf } from '../../base/errors.ts'
 import { RetryFrom, saga } from '../../base/saga/index.ts'
-import { computeConfig } from '../compute/index.ts'
+import { computeConfig, type SpawnArgs } from '../compute/index.ts'
 import { type Instance, Instances, NoValidHost, novaConfig, type TaskState } from '../model/index.ts'
 import { type Selection, schedulerConfig } from '../scheduler/index.ts'
 import { GuestError, PowerState } from '../virt/index.ts'
@@ -147,12 +147,12 @@ function finishAction({ input, requestId }: Context, { model, clock }: Conductor
   model.actions.finish(input.uuid, requestId)
 }
 
-async function spawnArgs(instance: Instance, input: BuildInput, deps: ConductorDeps) {
-  const { configDriveFormat } = deps.config.get(computeConfig)
-  const injected = (input.personality ?? []).map(({ path, base64 }) => ({ path, data: Buffer.from(base64, 'base64') }))
-  const files = instance.configDrive
-    ? await deps.configDriveFiles(instance, deps.adminPasswords.get(instance.uuid) ?? null, injected)
-    : null
+/** What a host is told to make of a server. */
+export async function spawnArgs(
+  instance: Instance,
+  input: Pick<BuildInput, 'imageProperties' | 'personality'>,
+  deps: ConductorDeps,
+): Promise<SpawnArgs> {
   return {
     uuid: instance.uuid,
     name: Instances.hypervisorName(instance),
@@ -165,10 +165,23 @@ async function spawnArgs(instance: Instance, input: BuildInput, deps: ConductorD
     kernelId: instance.kernelId,
     ramdiskId: instance.ramdiskId,
     ports: instance.ports.map(({ portId, mac }) => ({ portId, mac })),
-    configDrive: files && {
-      format: configDriveFormat,
-      files: files.map(({ path, data }) => ({ path, base64: Buffer.from(data).toString('base64') })),
-    },
+    configDrive: await driveOf(instance, input.personality ?? [], deps),
+  }
+}
+
+/** The config drive with the password that is at hand, if any. */
+export async function driveOf(
+  instance: Instance,
+  personality: readonly InjectedFile[],
+  deps: ConductorDeps,
+): Promise<SpawnArgs['configDrive']> {
+  if (!instance.configDrive) return null
+  const { configDriveFormat } = deps.config.get(computeConfig)
+  const injected = personality.map(({ path, base64 }) => ({ path, data: Buffer.from(base64, 'base64') }))
+  const files = await deps.configDriveFiles(instance, deps.adminPasswords.get(instance.uuid) ?? null, injected)
+  return {
+    format: configDriveFormat,
+    files: files.map(({ path, data }) => ({ path, base64: Buffer.from(data).toString('base64') })),
   }
 }
 

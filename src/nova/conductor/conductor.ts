@@ -20,6 +20,7 @@ import { type ActionRule, type Caller, checkLock, checkRule, hostOf, powerRules 
 import { notify } from './notifications.ts'
 import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
+import { rebuildServer } from './rebuild.ts'
 import { snapshotServer } from './snapshot.ts'
 import { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
 import { HostWatch } from './watch.ts'
@@ -39,7 +40,15 @@ export type BuildRequest = {
 }
 
 /** Every saga that works on servers; registered with the runner before anything starts. */
-const serverSagas: readonly { name: string }[] = [buildServer, deleteServer, powerServer, softDeleteServer, restoreServer, snapshotServer]
+const serverSagas: readonly { name: string }[] = [
+  buildServer,
+  deleteServer,
+  powerServer,
+  softDeleteServer,
+  restoreServer,
+  snapshotServer,
+  rebuildServer,
+]
 
 /** A saga to begin, with what else its first transaction writes. */
 export type Work<Input> = {

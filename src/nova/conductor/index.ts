@@ -1,4 +1,4 @@
-export { type BuildInput, buildServer } from './build.ts'
+export { type BuildInput, buildServer, type InjectedFile } from './build.ts'
 export { type BuildRequest, Conductor, type Work } from './conductor.ts'
 export { conductorConfig } from './config.ts'
 export { type DeleteInput, deleteServer } from './delete.ts'
@@ -7,6 +7,7 @@ export { type ActionRule, type Caller, checkLaunched, checkLock, checkState, hos
 export type { RequestedNic } from './ports.ts'
 export { powerServer } from './power.ts'
 export { type SyncVerdict, verdict } from './power-sync.ts'
+export { changeRecord, type RebuildChange, type RebuildInput, rebuildRule, rebuildServer } from './rebuild.ts'
 export { createBackupRule, createImageRule, type SnapshotInput, snapshotServer } from './snapshot.ts'
 export { registerSnapshot } from './snapshot-image.ts'
 export { restoreServer, softDeleteServer } from './soft-delete.ts'

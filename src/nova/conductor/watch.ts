@@ -113,12 +113,7 @@ export class HostWatch implements AsyncDisposable {
   /** Bases of images that no server was made from go, once they have been unused for long enough. */
   async #collectImages(): Promise<void> {
     const { model, images, log } = this.#deps
-    const inUse = new Set(
-      model.instances
-        .onHost(null)
-        .flatMap(({ imageId, kernelId, ramdiskId }) => [imageId, kernelId, ramdiskId].filter((id) => id !== null)),
-    )
-    const removed = await images.collectGarbage(inUse)
+    const removed = await images.collectGarbage(model.extras.imagesInUse())
     if (removed.length > 0) log.info({ images: removed }, 'removed unused bases of images')
   }
 

@@ -192,8 +192,18 @@ export function traitsOf(flavor: Flavor): { required: string[]; forbidden: strin
   return { required: named('required'), forbidden: named('forbidden') }
 }
 
-/** The copy that an instance keeps, in the form in which Nova's objects are serialised. */
-export const embedFlavor = (flavor: Flavor): string => {
+/** An instance's own copies: during a resize also the one that it had, or is to have. */
+export type HeldFlavors = { current: Flavor; old: Flavor | null; new: Flavor | null }
+
+type Embedded = {
+  'nova_object.data': Omit<Row, 'disabled' | 'is_public' | 'extra_specs'> & {
+    disabled: boolean
+    is_public: boolean
+    extra_specs: Record<string, string>
+  }
+}
+
+function embed(flavor: Flavor): unknown {
   const data = {
     id: flavor.id,
     flavorid: flavor.flavorId,
@@ -214,28 +224,32 @@ export const embedFlavor = (flavor: Flavor): string => {
     deleted_at: null,
     deleted: false,
   }
-  const cur = { 'nova_object.name': 'Flavor', 'nova_object.namespace': 'nova', 'nova_object.version': '1.2', 'nova_object.data': data }
-  return JSON.stringify({ cur, old: null, new: null })
+  return { 'nova_object.name': 'Flavor', 'nova_object.namespace': 'nova', 'nova_object.version': '1.2', 'nova_object.data': data }
 }
 
-/** Reads what {@link embedFlavor} wrote. Most instances share a few flavors: the same text gives the same object. */
+function unembed({ 'nova_object.data': { disabled, is_public, extra_specs, ...row } }: Embedded): Flavor {
+  return toFlavor({ ...row, disabled: disabled ? 1 : 0, is_public: is_public ? 1 : 0, extra_specs: JSON.stringify(extra_specs) })
+}
+
+/** The form in which Nova's objects are serialised. */
+export const flavorsText = (held: HeldFlavors): string =>
+  JSON.stringify({ cur: embed(held.current), old: held.old && embed(held.old), new: held.new && embed(held.new) })
+
+export function flavorsIn(text: string): HeldFlavors {
+  const parsed = JSON.parse(text) as { cur: Embedded; old?: Embedded | null; new?: Embedded | null }
+  return { current: unembed(parsed.cur), old: parsed.old ? unembed(parsed.old) : null, new: parsed.new ? unembed(parsed.new) : null }
+}
+
+export const embedFlavor = (flavor: Flavor): string => flavorsText({ current: flavor, old: null, new: null })
+
+/** The current one of what {@link flavorsText} wrote. Most instances share a few flavors: the same text gives the same object. */
 export function embeddedFlavor(text: string): Flavor {
   const known = embeddedCache.get(text)
   if (known) return known
-  const { cur } = JSON.parse(text) as {
-    cur: {
-      'nova_object.data': Omit<Row, 'disabled' | 'is_public' | 'extra_specs'> & {
-        disabled: boolean
-        is_public: boolean
-        extra_specs: Record<string, string>
-      }
-    }
-  }
-  const { disabled, is_public, extra_specs, ...row } = cur['nova_object.data']
-  const flavor = toFlavor({ ...row, disabled: disabled ? 1 : 0, is_public: is_public ? 1 : 0, extra_specs: JSON.stringify(extra_specs) })
+  const { current } = flavorsIn(text)
   if (embeddedCache.size >= maxEmbedded) embeddedCache.clear()
-  embeddedCache.set(text, flavor)
-  return flavor
+  embeddedCache.set(text, current)
+  return current
 }
 
 const maxEmbedded = 1000

@@ -5,6 +5,7 @@ import { novaConfig, quotaConfig } from './config.ts'
 import { ConsoleTokens } from './console-tokens.ts'
 import { Flavors } from './flavors.ts'
 import { Hosts } from './hosts.ts'
+import { InstanceExtras } from './instance-extras.ts'
 import { Instances } from './instances.ts'
 import { Keypairs } from './keypairs.ts'
 import { Quotas } from './quotas.ts'
@@ -12,6 +13,7 @@ import { Quotas } from './quotas.ts'
 /** The compute service's nouns over one database. */
 export type Model = {
   instances: Instances
+  extras: InstanceExtras
   flavors: Flavors
   keypairs: Keypairs
   quotas: Quotas
@@ -25,6 +27,7 @@ export function makeModel(ground: Ground): Model {
   const { serviceDownTime, defaultAvailabilityZone } = ground.config.get(novaConfig)
   return {
     instances: new Instances(ground),
+    extras: new InstanceExtras(ground),
     flavors: new Flavors(ground),
     keypairs: new Keypairs(ground),
     quotas: new Quotas(ground, ground.config.get(quotaConfig)),
@@ -41,7 +44,7 @@ export { apiConfig, novaConfig, quotaConfig } from './config.ts'
 export type { ConsoleToken, ConsoleTokens } from './console-tokens.ts'
 export { Ec2Ids } from './ec2-ids.ts'
 export { NoValidHost, type Rejection } from './errors.ts'
-export { type Flavor, type Flavors, type FlavorViewer, type NewFlavor, resourcesOf, traitsOf } from './flavors.ts'
+export { type Flavor, type Flavors, type FlavorViewer, type HeldFlavors, type NewFlavor, resourcesOf, traitsOf } from './flavors.ts'
 export { type GuestDevice, type GuestDisk, type GuestKey, GuestRecords, type RootDevices } from './guest-records.ts'
 export { type ComputeNode, type Hosts, internalZone, type Service } from './hosts.ts'
 export {

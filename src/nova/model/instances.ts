@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { conflict, notFound } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
 import { embeddedFlavor, embedFlavor, type Flavor } from './flavors.ts'
+import { keypairsText } from './instance-extras.ts'
 import { type InstancePort, networkInfoOf, networkInfoText } from './network-info.ts'
 import type { TaskState, VmState } from './states.ts'
 
@@ -103,6 +104,12 @@ export type InstanceChange = Partial<{
   display_name: string
   display_description: string | null
   hostname: string
+  image_ref: string
+  kernel_id: string
+  ramdisk_id: string
+  key_name: string | null
+  key_data: string | null
+  user_data: string | null
   vm_state: VmState
   task_state: TaskState | null
   power_state: number
@@ -240,7 +247,7 @@ export class Instances {
         uuid,
         embedFlavor(instance.flavor),
         instance.trustedCerts === null ? null : JSON.stringify(instance.trustedCerts),
-        keypairText(instance),
+        keypairsText(keypairOf(instance)),
       )
     this.#db
       .prepare(`INSERT INTO instance_info_caches (created_at, deleted, instance_uuid, network_info) VALUES (?, 0, ?, '[]')`)
@@ -489,15 +496,5 @@ export class Instances {
   }
 }
 
-function keypairText({ keyName, keyData, keyType }: NewInstance): string {
-  const objects =
-    keyName === null
-      ? []
-      : [{ 'nova_object.name': 'KeyPair', 'nova_object.data': { name: keyName, public_key: keyData, type: keyType ?? 'ssh' } }]
-  return JSON.stringify({
-    'nova_object.name': 'KeyPairList',
-    'nova_object.namespace': 'nova',
-    'nova_object.version': '1.3',
-    'nova_object.data': { objects },
-  })
-}
+const keypairOf = ({ keyName, keyData, keyType }: NewInstance) =>
+  keyName === null ? null : { name: keyName, publicKey: keyData ?? '', type: keyType ?? 'ssh' }

@@ -1,0 +1,172 @@
+/**
+ * `rebuild`: the same server from an image, with what else a version lets a request change.
+ *
+ * @see https://docs.openstack.org/api-ref/compute/#rebuild-server-rebuild-action
+ */
+import { type TProperties, Type } from '@sinclair/typebox'
+import { invalid, overQuota } from '../../base/errors.ts'
+import { as, bodies, type Incoming, type Ladder, operation, principalOf, Reply } from '../../base/http/index.ts'
+import { changeRecord, type InjectedFile, type RebuildChange, rebuildRule, rebuildServer } from '../conductor/index.ts'
+import { apiConfig, type Instance, type InstanceChange } from '../model/index.ts'
+import { bootableImage, checkPersonality, imageMetadata } from './build-request.ts'
+import { callerOf, type NovaApi, viewerOf } from './deps.ts'
+import { selfHref } from './links.ts'
+import { anyBoolean, isTrue, metadataSchema, serverName } from './schemas.ts'
+import { actionPath } from './server-actions.ts'
+import { rebuiltServerView } from './server-view.ts'
+import { generatePassword, serverOf, shown } from './servers.ts'
+
+type Rebuild = {
+  imageRef: string
+  /** Columns that the request names. */
+  columns: InstanceChange
+  adminPass: string | null
+  metadata?: Readonly<Record<string, string>>
+  personality: readonly { path: string; contents: string }[]
+  preserveEphemeral: boolean
+  keyName?: string | null
+  trustedCerts?: readonly string[] | null
+}
+type Body = {
+  rebuild: {
+    imageRef: string
+    name?: string
+    adminPass?: string
+    metadata?: Record<string, string>
+    preserve_ephemeral?: boolean | string
+    'OS-DCF:diskConfig'?: string
+    accessIPv4?: string
+    accessIPv6?: string
+    personality?: Rebuild['personality']
+    description?: string | null
+    key_name?: string | null
+    user_data?: string | null
+    trusted_image_certificates?: string[] | null
+    hostname?: string
+  }
+}
+
+const closed = { additionalProperties: false } as const
+const optionalOrNull = (schema: TProperties[string]) => Type.Optional(Type.Union([schema, Type.Null()]))
+const base = {
+  imageRef: Type.String({ format: 'uuid' }),
+  name: Type.Optional(serverName),
+  adminPass: Type.Optional(Type.String({ maxLength: 255 })),
+  metadata: Type.Optional(metadataSchema),
+  preserve_ephemeral: Type.Optional(anyBoolean),
+  'OS-DCF:diskConfig': Type.Optional(Type.String({ enum: ['AUTO', 'MANUAL'] })),
+  accessIPv4: Type.Optional(Type.String({ format: 'ipv4' })),
+  accessIPv6: Type.Optional(Type.String({ format: 'ipv6' })),
+}
+const personality = {
+  personality: Type.Optional(Type.Array(Type.Object({ path: Type.String(), contents: Type.String({ format: 'base64' }) }, closed))),
+}
+const description = { description: optionalOrNull(Type.String({ maxLength: 255 })) }
+const key = { key_name: optionalOrNull(Type.String({ minLength: 1, maxLength: 255 })) }
+const userData = { user_data: optionalOrNull(Type.String({ format: 'base64', maxLength: 65_535 })) }
+const certs = {
+  trusted_image_certificates: optionalOrNull(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 50, uniqueItems: true })),
+}
+const label = { hostname: Type.Optional(Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*$' })) }
+const fqdn = {
+  hostname: Type.Optional(
+    Type.String({ minLength: 2, maxLength: 255, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*(\\.[a-zA-Z0-9]+[a-zA-Z0-9-]*)*$' }),
+  ),
+}
+
+function parse({ rebuild }: Body): Rebuild {
+  const columns: InstanceChange = {}
+  if (rebuild.name !== undefined) columns.display_name = rebuild.name
+  if (rebuild.description !== undefined) columns.display_description = rebuild.description
+  if (rebuild.hostname !== undefined) columns.hostname = rebuild.hostname
+  if (rebuild.accessIPv4 !== undefined) columns.access_ip_v4 = rebuild.accessIPv4
+  if (rebuild.accessIPv6 !== undefined) columns.access_ip_v6 = rebuild.accessIPv6
+  if (rebuild.user_data !== undefined) columns.user_data = rebuild.user_data
+  if (rebuild['OS-DCF:diskConfig'] !== undefined) columns.auto_disk_config = rebuild['OS-DCF:diskConfig'] === 'AUTO' ? 1 : 0
+  return {
+    imageRef: rebuild.imageRef,
+    columns,
+    adminPass: rebuild.adminPass ?? null,
+    personality: rebuild.personality ?? [],
+    preserveEphemeral: isTrue(rebuild.preserve_ephemeral),
+    ...(rebuild.metadata === undefined ? {} : { metadata: rebuild.metadata }),
+    ...(rebuild.key_name === undefined ? {} : { keyName: rebuild.key_name }),
+    ...(rebuild.trusted_image_certificates === undefined ? {} : { trustedCerts: rebuild.trusted_image_certificates }),
+  }
+}
+
+const rung = (properties: TProperties) =>
+  as(Type.Object({ rebuild: Type.Object(properties, closed) }, closed), (body) => parse(body as Body))
+const since2_57 = { ...base, ...description, ...key, ...userData }
+const rungs: Ladder<Rebuild> = {
+  '2.1': rung({ ...base, ...personality }),
+  '2.19': rung({ ...base, ...personality, ...description }),
+  '2.54': rung({ ...base, ...personality, ...description, ...key }),
+  '2.57': rung(since2_57),
+  '2.63': rung({ ...since2_57, ...certs }),
+  '2.90': rung({ ...since2_57, ...certs, ...label }),
+  '2.94': rung({ ...since2_57, ...certs, ...fqdn }),
+}
+
+type Request = Incoming<Rebuild, unknown>
+
+/** @throws {CloudError} `invalid`, `over-quota`. */
+function changeOf({ body, context }: Request, instance: Instance, nova: NovaApi) {
+  const image = bootableImage(nova, body.imageRef, viewerOf(context), instance.flavor)
+  const { keyName, metadata, trustedCerts } = body
+  const keypair = keyName ? nova.model.keypairs.find(principalOf(context).userId, keyName) : null
+  if (keyName && !keypair) throw invalid('Invalid key_name provided.')
+  const limits = nova.model.quotas.limits(instance.projectId)
+  if (metadata && limits.metadata_items >= 0 && Object.keys(metadata).length > limits.metadata_items)
+    throw overQuota(`Maximum number of metadata items exceeds ${limits.metadata_items}`)
+  checkPersonality(body.personality, limits)
+  if (body.preserveEphemeral) throw invalid('The current driver does not support preserving ephemeral partitions.')
+  const change: RebuildChange = {
+    columns: {
+      ...body.columns,
+      image_ref: image.id,
+      kernel_id: image.properties.kernel_id ?? '',
+      ramdisk_id: image.properties.ramdisk_id ?? '',
+      ...(keyName === undefined ? {} : { key_name: keypair?.name ?? null, key_data: keypair?.publicKey ?? null }),
+    },
+    imageId: image.id,
+    imageMetadata: imageMetadata(image),
+    ...(metadata ? { metadata } : {}),
+    ...(trustedCerts === undefined ? {} : { trustedCerts }),
+    ...(keyName === undefined ? {} : { keypair }),
+  }
+  const files: InjectedFile[] = body.personality.map(({ path, contents }) => ({ path, base64: contents }))
+  return { change, imageProperties: image.properties, files }
+}
+
+const rebuild = operation({
+  method: 'POST',
+  path: actionPath,
+  action: 'rebuild',
+  status: 202,
+  errors: [400, 403, 404, 409],
+  policy: 'os_compute_api:servers:rebuild',
+  body: bodies<Rebuild>(rungs),
+  handle: (request: Request, nova: NovaApi) => {
+    const { body, context, enforce } = request
+    const instance = serverOf(request, nova)
+    if (body.trustedCerts) enforce('os_compute_api:servers:rebuild:trusted_certs')
+    const { change, imageProperties, files } = changeOf(request, instance, nova)
+    const { uuid } = instance
+    const adminPass = body.adminPass ?? generatePassword()
+    void nova.conductor.begin(instance, rebuildRule, callerOf(context), {
+      saga: rebuildServer,
+      input: { uuid, host: instance.host ?? '', imageProperties, personality: files, stopped: instance.vmState === 'stopped' },
+      rows: () => changeRecord(nova, uuid, change),
+      secret: adminPass,
+    })
+    const [server] = shown(request, nova, [nova.model.instances.get(uuid)], true)
+    const answered = nova.config.get(apiConfig).enableInstancePassword ? { adminPass } : {}
+    return new Reply({
+      headers: { Location: selfHref(context, `/servers/${uuid}`) },
+      body: { server: { ...rebuiltServerView(server!, context), ...answered } },
+    })
+  },
+})
+
+export const serverRebuildOperations = [rebuild]
