@@ -103,6 +103,15 @@ export function capabilityPromises({ world, running, power, fails, leavesNothing
       await leavesNothing(uuid)
     })
 
+    test('of a guest that is destroyed meanwhile, nothing is left', async (context) => {
+      const snapshots = has(context, 'snapshots')
+      const { uuid } = await running()
+      const taking = snapshots.take(uuid, never()).catch((error: unknown) => error)
+      await world().driver.destroy(uuid)
+      await taking
+      await leavesNothing(uuid)
+    })
+
     test('one that nobody let go of goes with its guest', async (context) => {
       const snapshots = has(context, 'snapshots')
       const { uuid } = await running()

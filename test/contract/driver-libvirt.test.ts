@@ -2,17 +2,16 @@
  * The libvirt driver where Debian's defaults hold: QEMU runs as a user of its own, and the data directory is closed to it. And what
  * only a real libvirtd can do: be killed, and find its guests again.
  */
-import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { loadConfig } from '../../src/base/config/index.ts'
 import { silentLog } from '../../src/base/log.ts'
-import { convert, createOverlay, resize } from '../../src/image/index.ts'
+import { convert, createOverlay, diskInfo, resize } from '../../src/image/index.ts'
 import { connect } from '../../src/node-libvirt/index.ts'
 import {
   type ComputeDriver,
@@ -26,7 +25,7 @@ import {
 import { libvirtdMissing, type PrivateLibvirtd, removeLibvirtdDir, startPrivateLibvirtd } from '../support/libvirtd.ts'
 import { blankGuest } from './driver.ts'
 
-const run = promisify(execFile)
+const mark = 'what the image holds'
 const never = new AbortController().signal
 const missing = libvirtdMissing() ?? (existsSync('/usr/bin/qemu-system-x86_64') ? undefined : 'QEMU is not installed')
 const skip = process.env.CI === 'true' ? undefined : missing
@@ -36,6 +35,20 @@ describe.skipIf(skip !== undefined)(`libvirt as Debian sets it up${skip ? `: ski
   let daemon: PrivateLibvirtd
   let driver: ComputeDriver
   let base: string
+  const taken = async (uuid: string) => {
+    const copy = await driver.snapshots?.take(uuid, never)
+    if (!copy) throw new Error('the driver takes no snapshots')
+    return copy
+  }
+  /** Whether a qcow2 shows what the base image holds. */
+  const marked = async (file: string) => {
+    const raw = join(dir, 'copy.raw')
+    await convert({ from: { path: file, format: 'qcow2' }, to: { path: raw, format: 'raw' } })
+    await using opened = await open(raw)
+    const { buffer } = await opened.read(Buffer.alloc(mark.length), 0, mark.length, 0)
+    await rm(raw)
+    return buffer.toString() === mark
+  }
   const image = (): GuestSpec['disks'] => [{ ...blankGuest().disks[0]!, source: { kind: 'image', file: base, format: 'qcow2' } }]
 
   beforeAll(async () => {
@@ -48,7 +61,9 @@ describe.skipIf(skip !== undefined)(`libvirt as Debian sets it up${skip ? `: ski
     await mkdir(join(dataDir, 'images'), { recursive: true })
     for (const each of [dataDir, join(dataDir, 'images')]) await chmod(each, 0o700)
     base = join(dataDir, 'images', 'base')
-    await run('qemu-img', ['create', '-q', '-f', 'qcow2', base, '64M'])
+    const plain = join(dir, 'plain')
+    await writeFile(plain, mark.padEnd(64 << 20, '\0'))
+    await convert({ from: { path: plain, format: 'raw' }, to: { path: base, format: 'qcow2' } })
     await chmod(base, 0o600)
     driver = makeLibvirtDriver({
       host: 'host-1',
@@ -87,6 +102,65 @@ describe.skipIf(skip !== undefined)(`libvirt as Debian sets it up${skip ? `: ski
     expect((await stat(join(dir, 'data'))).mode & 0o007).toBe(0)
     await driver.destroy(spec.uuid)
     expect(await driver.inventory()).toEqual({ guests: [], files: [] })
+  })
+
+  test('QEMU reaches what copies, a rescue and a resize make, and nobody else does', async () => {
+    const ephemeral = { ...blankGuest().disks[0]!, name: 'ephemeral0', device: 'vdb', bootIndex: null } as const
+    const configDrive = { format: 'iso9660', files: [{ path: 'a', data: Buffer.from('{}') }] } as const
+    const spec = blankGuest({ disks: [...image(), ephemeral], configDrive })
+    const { uuid } = spec
+    await driver.spawn(spec, never)
+    for (const power of ['running', 'off']) {
+      if (power === 'off') await driver.powerOff(uuid, 0)
+      await using copy = await taken(uuid)
+      const info = await diskInfo({ path: copy.file, format: 'qcow2' })
+      expect([info.virtualSizeBytes, info.backingFile, copy.virtualSizeBytes]).toEqual([1024 ** 3, null, 1024 ** 3])
+      expect((await stat(copy.file)).mode & 0o777).toBe(0o600)
+      expect(await marked(copy.file)).toBe(true)
+    }
+    await driver.rescue?.enter(uuid, { root: { file: base, format: 'qcow2' }, kernel: null, configDrive, device: null }, never)
+    expect((await driver.diagnostics?.(uuid))?.disks.map((disk) => disk.device)).toEqual(['vda', 'vdb', 'vdz'])
+    await driver.rescue?.leave(uuid)
+    expect((await driver.diagnostics?.(uuid))?.disks.map((disk) => disk.device)).toEqual(['vda', 'vdb', 'vdz'])
+    const swap = { ...ephemeral, name: 'swap', device: 'vdc', sizeGib: 0.25 }
+    const larger = { ...spec, disks: [...spec.disks.map((disk) => ({ ...disk, sizeGib: 2 })), swap] }
+    await driver.resize?.apply(larger, true, never)
+    expect((await driver.diagnostics?.(uuid))?.disks.map((disk) => disk.device)).toEqual(['vda', 'vdb', 'vdc', 'vdz'])
+    const grown = await taken(uuid)
+    expect(grown.virtualSizeBytes).toBe(2 * 1024 ** 3)
+    expect(await marked(grown.file)).toBe(true)
+    await driver.resize?.revert(uuid, true)
+    expect((await driver.diagnostics?.(uuid))?.disks.map((disk) => disk.device)).toEqual(['vda', 'vdb', 'vdz'])
+    expect((await taken(uuid)).virtualSizeBytes).toBe(1024 ** 3)
+    expect((await driver.inventory()).files.filter((file) => file.endsWith('swap'))).toEqual([])
+    expect((await stat(base)).uid).toBe(0)
+    await driver.destroy(uuid)
+    expect(await driver.inventory()).toEqual({ guests: [], files: [] })
+  })
+
+  test('a copy that was cut off by the end of minicloud is mended by the next life, and by the next copy', async () => {
+    const data = join(dir, 'data', 'images', 'much')
+    await writeFile(data, randomBytes(192 << 20))
+    const spec = blankGuest({ disks: [{ ...image()[0]!, source: { kind: 'image', file: data, format: 'raw' } }] })
+    const { uuid } = spec
+    await driver.spawn(spec, never)
+    const ours = join(dir, 'data', 'instances', uuid)
+    await using connection = await connect({ uri: daemon.uri })
+    const domain = await connection.lookupByUuid(uuid)
+    const begin = async (name: string) => {
+      const disk = `<disk name='vda' type='file' backup='yes'><target file='${join(ours, name)}'/><driver type='qcow2'/></disk>`
+      await domain.backupBegin(`<domainbackup mode='push'><disks>${disk}</disks></domainbackup>`)
+    }
+    await begin('snapshot-one')
+    await (await taken(uuid))[Symbol.asyncDispose]()
+    expect(existsSync(join(ours, 'snapshot-one'))).toBe(false)
+    await begin('snapshot-two')
+    await daemon.restart()
+    await vi.waitFor(() => expect(existsSync(join(ours, 'snapshot-two'))).toBe(false), 15_000)
+    await vi.waitFor(async () => expect((await driver.info(uuid))?.power).toBe(PowerState.running), 15_000)
+    await driver.destroy(uuid)
+    expect(await driver.inventory()).toEqual({ guests: [], files: [] })
+    await rm(data)
   })
 
   test.skipIf(!existsSync('/usr/share/OVMF'))("a UEFI guest's variables go with it", async () => {

@@ -5,6 +5,7 @@ import type { FakeGuest } from './guests.ts'
 
 const traits = [
   'COMPUTE_ARCH_X86_64',
+  'COMPUTE_DEVICE_TAGGING',
   'COMPUTE_FIRMWARE_BIOS',
   'COMPUTE_GRAPHICS_MODEL_VGA',
   'COMPUTE_GRAPHICS_MODEL_VIRTIO',

@@ -169,6 +169,7 @@ class LibvirtDriver implements ComputeDriver {
 
   destroy(uuid: string): Promise<void> {
     checkedUuid(uuid)
+    this.snapshots.cutOff(uuid)
     return this.#guests.alone(uuid, () => this.#guests.told(uuid, () => this.#maker.remove(uuid)))
   }
 

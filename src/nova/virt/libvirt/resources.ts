@@ -47,6 +47,7 @@ const traitNames: Record<string, string> = {
 const emulatedFeatures = ['mmx', 'sse', 'sse2', 'pni']
 
 const deviceTraits = [
+  'COMPUTE_DEVICE_TAGGING',
   'COMPUTE_GRAPHICS_MODEL_CIRRUS',
   'COMPUTE_GRAPHICS_MODEL_NONE',
   'COMPUTE_GRAPHICS_MODEL_VGA',

@@ -33,34 +33,28 @@ export class DiskSnapshots implements Snapshots {
   readonly #parts: Parts
   /** Files that this driver has handed out, or is making. */
   readonly #own = new Set<string>()
+  readonly #takes = new Map<string, Set<AbortController>>()
 
   constructor(parts: Parts) {
     this.#parts = parts
   }
 
-  take(uuid: string, signal: AbortSignal): Promise<SnapshotFile> {
-    const { guests, files } = this.#parts
-    return guests.on(
-      uuid,
-      async (domain) => {
-        await this.#mend(domain)
-        const file = join(files.dirOf(uuid), `${prefix}${randomUUID()}`)
-        this.#own.add(file)
-        const drop = async () => {
-          await rm(file, { force: true })
-          this.#own.delete(file)
-        }
-        try {
-          await this.#copy(domain, file, signal)
-          await chmod(file, 0o600)
-          return { file, format: 'qcow2', virtualSizeBytes: await virtualSize(file, 'qcow2'), [Symbol.asyncDispose]: drop }
-        } catch (error) {
-          await drop()
-          throw error
-        }
-      },
-      signal,
-    )
+  async take(uuid: string, signal: AbortSignal): Promise<SnapshotFile> {
+    const ended = new AbortController()
+    const takes = this.#takes.get(uuid) ?? new Set()
+    this.#takes.set(uuid, takes.add(ended))
+    const either = AbortSignal.any([signal, ended.signal])
+    try {
+      return await this.#parts.guests.on(uuid, (domain) => this.#take(domain, either), either)
+    } finally {
+      takes.delete(ended)
+      if (takes.size === 0) this.#takes.delete(uuid)
+    }
+  }
+
+  /** Ends what is being copied of a guest that is to be destroyed. */
+  cutOff(uuid: string): void {
+    for (const take of this.#takes.get(uuid) ?? []) take.abort(new GuestError(uuid, 'failed', `guest ${uuid} is being destroyed`))
   }
 
   /** Mends what an earlier life of minicloud left of its snapshots. */
@@ -75,6 +69,24 @@ export class DiskSnapshots implements Snapshots {
     }
   }
 
+  async #take(domain: Domain, signal: AbortSignal): Promise<SnapshotFile> {
+    await this.#mend(domain)
+    const file = join(this.#parts.files.dirOf(domain.uuid), `${prefix}${randomUUID()}`)
+    this.#own.add(file)
+    const drop = async () => {
+      await rm(file, { force: true })
+      this.#own.delete(file)
+    }
+    try {
+      await this.#copy(domain, file, signal)
+      await chmod(file, 0o600)
+      return { file, format: 'qcow2', virtualSizeBytes: await virtualSize(file, 'qcow2'), [Symbol.asyncDispose]: drop }
+    } catch (error) {
+      await drop()
+      throw error
+    }
+  }
+
   async #leftovers(uuid: string): Promise<string[]> {
     const dir = this.#parts.files.dirOf(uuid)
     const names = await readdir(dir).catch(() => [])
@@ -86,7 +98,6 @@ export class DiskSnapshots implements Snapshots {
 
   async #mend(domain: Domain): Promise<void> {
     const left = await this.#leftovers(domain.uuid)
-    if (left.length === 0) return
     if (await domain.isActive()) {
       if (left.some((path) => path.endsWith(frozenMark))) await domain.fsThaw().catch(() => undefined)
       await this.#abort(domain)
