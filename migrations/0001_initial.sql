@@ -810,6 +810,38 @@ CREATE TABLE `instance_faults` (
 
 CREATE INDEX `instance_faults_instance_uuid_deleted_created_at_idx` ON `instance_faults` (`instance_uuid`,`deleted`,`created_at`);
 CREATE INDEX `instance_faults_host_idx` ON `instance_faults` (`host`);
+CREATE TABLE `instance_group_member` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`instance_uuid` VARCHAR(255),
+	`group_id` integer NOT NULL,
+	FOREIGN KEY (`group_id`) REFERENCES `instance_groups`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `instance_group_member_instance_idx` ON `instance_group_member` (`instance_uuid`);
+CREATE TABLE `instance_group_policy` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`policy` VARCHAR(255),
+	`group_id` integer NOT NULL,
+	`rules` text,
+	FOREIGN KEY (`group_id`) REFERENCES `instance_groups`(`id`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `instance_group_policy_policy_idx` ON `instance_group_policy` (`policy`);
+CREATE TABLE `instance_groups` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`user_id` VARCHAR(255),
+	`project_id` VARCHAR(255),
+	`uuid` VARCHAR(36) NOT NULL,
+	`name` VARCHAR(255)
+);
+
+CREATE UNIQUE INDEX `uniq_instance_groups0uuid` ON `instance_groups` (`uuid`);
 CREATE TABLE `instance_id_mappings` (
 	`created_at` DATETIME,
 	`updated_at` DATETIME,
@@ -940,6 +972,44 @@ CREATE TABLE `key_pairs` (
 );
 
 CREATE UNIQUE INDEX `uniq_key_pairs0user_id0name` ON `key_pairs` (`user_id`,`name`);
+CREATE TABLE `migrations` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer DEFAULT 0,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`source_compute` VARCHAR(255),
+	`dest_compute` VARCHAR(255),
+	`source_node` VARCHAR(255),
+	`dest_node` VARCHAR(255),
+	`dest_compute_id` integer,
+	`dest_host` VARCHAR(255),
+	`old_instance_type_id` integer,
+	`new_instance_type_id` integer,
+	`instance_uuid` VARCHAR(36),
+	`uuid` VARCHAR(36),
+	`status` VARCHAR(255),
+	`migration_type` VARCHAR(14),
+	`hidden` BOOLEAN DEFAULT false,
+	`memory_total` integer,
+	`memory_processed` integer,
+	`memory_remaining` integer,
+	`disk_total` integer,
+	`disk_processed` integer,
+	`disk_remaining` integer,
+	`cross_cell_move` BOOLEAN DEFAULT false,
+	`user_id` VARCHAR(255),
+	`project_id` VARCHAR(255),
+	FOREIGN KEY (`instance_uuid`) REFERENCES `instances`(`uuid`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `migrations_by_dest_host_nodes_and_status_idx` ON `migrations` (`deleted`,`dest_compute`,`dest_node`,`status`);
+CREATE INDEX `migrations_by_host_nodes_and_status_idx` ON `migrations` (`deleted`,`source_compute`,`dest_compute`,`source_node`,`dest_node`,`status`);
+CREATE INDEX `migrations_by_src_host_nodes_and_status_idx` ON `migrations` (`deleted`,`source_compute`,`source_node`,`status`);
+CREATE INDEX `migrations_dest_compute_id_deleted_idx` ON `migrations` (`dest_compute_id`,`deleted`);
+CREATE INDEX `migrations_instance_uuid_and_status_idx` ON `migrations` (`deleted`,`instance_uuid`,`status`);
+CREATE INDEX `migrations_updated_at_idx` ON `migrations` (`updated_at`);
+CREATE UNIQUE INDEX `migrations_uuid` ON `migrations` (`uuid`);
 CREATE TABLE `quota_classes` (
 	`created_at` DATETIME,
 	`updated_at` DATETIME,
@@ -1011,6 +1081,26 @@ CREATE TABLE `tags` (
 );
 
 CREATE INDEX `tags_tag_idx` ON `tags` (`tag`);
+CREATE TABLE `task_log` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer DEFAULT 0,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`task_name` VARCHAR(255) NOT NULL,
+	`state` VARCHAR(255) NOT NULL,
+	`host` VARCHAR(255) NOT NULL,
+	`period_beginning` DATETIME NOT NULL,
+	`period_ending` DATETIME NOT NULL,
+	`message` VARCHAR(255) NOT NULL,
+	`task_items` integer,
+	`errors` integer
+);
+
+CREATE INDEX `ix_task_log_host` ON `task_log` (`host`);
+CREATE INDEX `ix_task_log_period_beginning` ON `task_log` (`period_beginning`);
+CREATE INDEX `ix_task_log_period_ending` ON `task_log` (`period_ending`);
+CREATE UNIQUE INDEX `uniq_task_log0task_name0host0period_beginning0period_ending` ON `task_log` (`task_name`,`host`,`period_beginning`,`period_ending`);
 CREATE TABLE `allocations` (
 	`created_at` DATETIME,
 	`updated_at` DATETIME,

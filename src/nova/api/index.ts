@@ -19,10 +19,12 @@ import { quotaClassSetOperations } from './quota-class-sets.ts'
 import { quotaSetOperations } from './quota-sets.ts'
 import { serverActionOperations } from './server-actions.ts'
 import { serverAdminOperations } from './server-admin-actions.ts'
+import { serverGroupOperations } from './server-groups.ts'
 import { serverInterfaceOperations } from './server-interfaces.ts'
 import { serverIpOperations } from './server-ips.ts'
 import { serverMetadataOperations } from './server-metadata.ts'
 import { serverRebuildOperations } from './server-rebuild.ts'
+import { serverResizeOperations } from './server-resize.ts'
 import { serverSecurityGroupOperations } from './server-security-groups.ts'
 import { serverSnapshotOperations } from './server-snapshots.ts'
 import { serverTagOperations } from './server-tags.ts'
@@ -35,6 +37,7 @@ export const computeOperations = [
   ...serverOperations,
   ...serverActionOperations,
   ...serverAdminOperations,
+  ...serverResizeOperations,
   ...serverRebuildOperations,
   ...serverSnapshotOperations,
   ...serverMetadataOperations,
@@ -53,6 +56,7 @@ export const computeOperations = [
   ...quotaClassSetOperations,
   ...availabilityZoneOperations,
   ...aggregateOperations,
+  ...serverGroupOperations,
   ...hypervisorOperations,
   ...serviceOperations,
   ...extensionOperations,

@@ -195,7 +195,7 @@ type Body = {
 
 const textOr = (value: unknown, otherwise: string | null = null): string | null => (typeof value === 'string' ? value : otherwise)
 /** A flavor may be named by its whole address. */
-const lastOf = (reference: string): string =>
+export const flavorIdIn = (reference: string): string =>
   reference
     .replace(/[?#].*$/, '')
     .split('/')
@@ -223,7 +223,7 @@ function parse(body: Body): ServerCreate {
     description: textOr(server.description),
     hostname: textOr(server.hostname),
     imageRef: server.imageRef ?? '',
-    flavorRef: lastOf(String(server.flavorRef)),
+    flavorRef: flavorIdIn(String(server.flavorRef)),
     networks:
       networks === undefined || (Array.isArray(networks) && networks.length === 0)
         ? 'auto-or-none'

@@ -21,6 +21,7 @@ import { notify } from './notifications.ts'
 import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
 import { rebuildServer } from './rebuild.ts'
+import { confirmResize, resizeServer, revertResize } from './resize.ts'
 import { snapshotServer } from './snapshot.ts'
 import { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
 import { HostWatch } from './watch.ts'
@@ -48,6 +49,9 @@ const serverSagas: readonly { name: string }[] = [
   restoreServer,
   snapshotServer,
   rebuildServer,
+  resizeServer,
+  confirmResize,
+  revertResize,
 ]
 
 /** A saga to begin, with what else its first transaction writes. */
@@ -77,12 +81,13 @@ export class Conductor implements AsyncDisposable {
 
   /**
    * Makes the rows of `count` servers and sets their builds going.
-   * @throws {CloudError} `over-quota`; then there is no row at all.
+   * @throws {CloudError} `over-quota`, `invalid` when the server group is gone; then there is no row at all.
    */
   build(request: BuildRequest, caller: Caller): { uuids: string[]; reservationId: string } {
     const { db, model, sagas, queue, adminPasswords } = this.#deps
     const { server, nics, securityGroupIds, imageProperties, personality = [], adminPass } = request
     const reservationId = `r-${randomBytes(5).toString('hex').slice(0, 8)}`
+    const { group } = server.spec.schedulerHints
     const owner = { projectId: caller.projectId ?? '', userId: caller.userId ?? '' }
     const uuids = db.transaction(() => {
       const count = model.quotas.fitting(
@@ -101,6 +106,7 @@ export class Conductor implements AsyncDisposable {
           launchIndex: i,
           reservationId,
         })
+        if (group !== undefined) model.serverGroups.admit(String(group), uuid)
         model.actions.begin('create', uuid, caller)
         adminPasswords.set(uuid, adminPass)
         void sagas.start(

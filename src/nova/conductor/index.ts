@@ -8,6 +8,18 @@ export type { RequestedNic } from './ports.ts'
 export { powerServer } from './power.ts'
 export { type SyncVerdict, verdict } from './power-sync.ts'
 export { changeRecord, type RebuildChange, type RebuildInput, rebuildRule, rebuildServer } from './rebuild.ts'
+export {
+  confirmResize,
+  confirmResizeRule,
+  holdNewFlavor,
+  type ResizeEndInput,
+  type ResizeInput,
+  resizeRule,
+  resizeServer,
+  revertResize,
+  revertResizeRule,
+  takeUp,
+} from './resize.ts'
 export { createBackupRule, createImageRule, type SnapshotInput, snapshotServer } from './snapshot.ts'
 export { registerSnapshot } from './snapshot-image.ts'
 export { restoreServer, softDeleteServer } from './soft-delete.ts'

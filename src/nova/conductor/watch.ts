@@ -23,6 +23,7 @@ import { recordHost } from './host-report.ts'
 import { powerServer } from './power.ts'
 import { syncPower } from './power-sync.ts'
 import { reconcileHost, refreshPorts } from './reconcile.ts'
+import { confirmResize } from './resize.ts'
 
 const controlServices = [
   ['nova-scheduler', 'scheduler'],
@@ -35,6 +36,9 @@ const uploads: readonly (readonly [TaskState, TaskState])[] = [
   ['image_backup', 'image_uploading'],
   ['shelving', 'shelving_image_uploading'],
 ]
+
+/** Between two searches for resizes that nobody has confirmed. */
+const unconfirmedPollMs = 60_000
 
 export class HostWatch implements AsyncDisposable {
   readonly #deps: ConductorDeps
@@ -67,13 +71,15 @@ export class HostWatch implements AsyncDisposable {
   /** Takes up unfinished work and compares every host with its records; afterwards on a timer. */
   async recover(): Promise<void> {
     const { sagas, config, model } = this.#deps
-    const { resumeGuestsStateOnHostBoot, syncPowerStateInterval, reclaimInstanceInterval, instanceDeleteInterval } = config.get(novaConfig)
+    const { resumeGuestsStateOnHostBoot, syncPowerStateInterval, reclaimInstanceInterval, instanceDeleteInterval, resizeConfirmWindow } =
+      config.get(novaConfig)
     const { managerInterval } = config.get(conductorConfig)
     sagas.resume()
     this.#releaseForgotten()
     for (const { host } of model.hosts.nodes()) await this.reconcile(host, { resumeGuests: resumeGuestsStateOnHostBoot })
     if (syncPowerStateInterval > 0) this.#every(syncPowerStateInterval * 1000, () => this.#reconcileAll())
     if (reclaimInstanceInterval > 0) this.#every(instanceDeleteInterval * 1000, async () => this.#reclaim(reclaimInstanceInterval * 1000))
+    if (resizeConfirmWindow > 0) this.#every(unconfirmedPollMs, async () => this.#confirmResizes(resizeConfirmWindow * 1000))
     if (managerInterval > 0) this.#every(managerInterval * 1000, () => this.#collectImages())
   }
 
@@ -108,6 +114,19 @@ export class HostWatch implements AsyncDisposable {
         if (!model.instances.tryUpdate(uuid, { task_state: 'deleting' }, { vmState: ['soft-delete'], taskState: [null] })) return
         void sagas.start(deleteServer, { uuid }, { key: uuid })
       })
+  }
+
+  /** Resizes that have waited long enough are confirmed. */
+  #confirmResizes(windowMs: number): void {
+    const { model, sagas, db, clock } = this.#deps
+    for (const { id, instanceUuid: uuid } of model.migrations.unconfirmed(timeText(clock.now() - windowMs))) {
+      const instance = model.instances.find(uuid)
+      if (instance?.vmState !== 'resized' || instance.taskState !== null || instance.host === null) continue
+      const input = { uuid, host: instance.host, migrationId: id }
+      db.transaction(() => {
+        if (model.migrations.move(id, ['finished'], 'confirming')) void sagas.start(confirmResize, input, { key: uuid })
+      })
+    }
   }
 
   /** Bases of images that no server was made from go, once they have been unused for long enough. */

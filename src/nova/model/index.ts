@@ -8,12 +8,14 @@ import { Hosts } from './hosts.ts'
 import { InstanceExtras } from './instance-extras.ts'
 import { Instances } from './instances.ts'
 import { Keypairs } from './keypairs.ts'
+import { Migrations } from './migrations.ts'
 import { Quotas } from './quotas.ts'
 
 /** The compute service's nouns over one database. */
 export type Model = {
   instances: Instances
   extras: InstanceExtras
+  migrations: Migrations
   flavors: Flavors
   keypairs: Keypairs
   quotas: Quotas
@@ -28,6 +30,7 @@ export function makeModel(ground: Ground): Model {
   return {
     instances: new Instances(ground),
     extras: new InstanceExtras(ground),
+    migrations: new Migrations(ground),
     flavors: new Flavors(ground),
     keypairs: new Keypairs(ground),
     quotas: new Quotas(ground, ground.config.get(quotaConfig)),
@@ -61,6 +64,7 @@ export {
   type RequestSpec,
 } from './instances.ts'
 export type { Keypair, Keypairs } from './keypairs.ts'
+export type { Migration, MigrationStatus, Migrations, MigrationType } from './migrations.ts'
 export type { InstancePort, PortSubnet } from './network-info.ts'
 export { type Limits, type QuotaResource, type Quotas, quotaResources, type Usage } from './quotas.ts'
 export { fingerprintOf, generateSshKey, type KeyType } from './ssh-keys.ts'

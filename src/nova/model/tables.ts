@@ -243,6 +243,55 @@ export const blockDeviceMapping = sqliteTable(
   ],
 )
 
+/** Moves of servers between hosts and sizes, each with how far it has come. */
+export const migrations = sqliteTable(
+  'migrations',
+  {
+    ...timestamps,
+    ...softDelete,
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    source_compute: varchar('source_compute', { length: 255 }),
+    dest_compute: varchar('dest_compute', { length: 255 }),
+    source_node: varchar('source_node', { length: 255 }),
+    dest_node: varchar('dest_node', { length: 255 }),
+    dest_compute_id: integer('dest_compute_id'),
+    dest_host: varchar('dest_host', { length: 255 }),
+    old_instance_type_id: integer('old_instance_type_id'),
+    new_instance_type_id: integer('new_instance_type_id'),
+    instance_uuid: varchar('instance_uuid', { length: 36 }).references(() => instances.uuid),
+    uuid: varchar('uuid', { length: 36 }),
+    status: varchar('status', { length: 255 }),
+    /** `migration`, `resize`, `live-migration` or `evacuation`. */
+    migration_type: varchar('migration_type', { length: 14 }),
+    hidden: boolean('hidden').default(false),
+    memory_total: integer('memory_total'),
+    memory_processed: integer('memory_processed'),
+    memory_remaining: integer('memory_remaining'),
+    disk_total: integer('disk_total'),
+    disk_processed: integer('disk_processed'),
+    disk_remaining: integer('disk_remaining'),
+    cross_cell_move: boolean('cross_cell_move').default(false),
+    user_id: varchar('user_id', { length: 255 }),
+    project_id: varchar('project_id', { length: 255 }),
+  },
+  (table) => [
+    index('migrations_by_dest_host_nodes_and_status_idx').on(table.deleted, table.dest_compute, table.dest_node, table.status),
+    index('migrations_by_host_nodes_and_status_idx').on(
+      table.deleted,
+      table.source_compute,
+      table.dest_compute,
+      table.source_node,
+      table.dest_node,
+      table.status,
+    ),
+    index('migrations_by_src_host_nodes_and_status_idx').on(table.deleted, table.source_compute, table.source_node, table.status),
+    index('migrations_dest_compute_id_deleted_idx').on(table.dest_compute_id, table.deleted),
+    index('migrations_instance_uuid_and_status_idx').on(table.deleted, table.instance_uuid, table.status),
+    index('migrations_updated_at_idx').on(table.updated_at),
+    uniqueIndex('migrations_uuid').on(table.uuid),
+  ],
+)
+
 export const tags = sqliteTable(
   'tags',
   {
@@ -508,5 +557,74 @@ export const requestSpecs = sqliteTable(
   (table) => [
     index('request_spec_instance_uuid_idx').on(table.instance_uuid),
     uniqueIndex('uniq_request_specs0instance_uuid').on(table.instance_uuid),
+  ],
+)
+
+export const instanceGroups = sqliteTable(
+  'instance_groups',
+  {
+    ...timestamps,
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    user_id: varchar('user_id', { length: 255 }),
+    project_id: varchar('project_id', { length: 255 }),
+    uuid: varchar('uuid', { length: 36 }).notNull(),
+    name: varchar('name', { length: 255 }),
+  },
+  (table) => [uniqueIndex('uniq_instance_groups0uuid').on(table.uuid)],
+)
+
+export const instanceGroupPolicy = sqliteTable(
+  'instance_group_policy',
+  {
+    ...timestamps,
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    policy: varchar('policy', { length: 255 }),
+    group_id: integer('group_id')
+      .notNull()
+      .references(() => instanceGroups.id),
+    rules: text('rules'),
+  },
+  (table) => [index('instance_group_policy_policy_idx').on(table.policy)],
+)
+
+export const instanceGroupMember = sqliteTable(
+  'instance_group_member',
+  {
+    ...timestamps,
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    instance_uuid: varchar('instance_uuid', { length: 255 }),
+    group_id: integer('group_id')
+      .notNull()
+      .references(() => instanceGroups.id),
+  },
+  (table) => [index('instance_group_member_instance_idx').on(table.instance_uuid)],
+)
+
+/** Which audit of a host's usage ran for which period. */
+export const taskLog = sqliteTable(
+  'task_log',
+  {
+    ...timestamps,
+    ...softDelete,
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    task_name: varchar('task_name', { length: 255 }).notNull(),
+    state: varchar('state', { length: 255 }).notNull(),
+    host: varchar('host', { length: 255 }).notNull(),
+    period_beginning: datetime('period_beginning').notNull(),
+    period_ending: datetime('period_ending').notNull(),
+    message: varchar('message', { length: 255 }).notNull(),
+    task_items: integer('task_items'),
+    errors: integer('errors'),
+  },
+  (table) => [
+    index('ix_task_log_host').on(table.host),
+    index('ix_task_log_period_beginning').on(table.period_beginning),
+    index('ix_task_log_period_ending').on(table.period_ending),
+    uniqueIndex('uniq_task_log0task_name0host0period_beginning0period_ending').on(
+      table.task_name,
+      table.host,
+      table.period_beginning,
+      table.period_ending,
+    ),
   ],
 )

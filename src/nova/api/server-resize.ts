@@ -1,0 +1,139 @@
+/**
+ * `resize`, `confirmResize`, `revertResize`.
+ *
+ * @see https://docs.openstack.org/api-ref/compute/#resize-server-resize-action
+ */
+import { Type } from '@sinclair/typebox'
+import { invalid } from '../../base/errors.ts'
+import { as, bodies, operation } from '../../base/http/index.ts'
+import {
+  confirmResizeRule,
+  confirmResize as confirmResizeSaga,
+  holdNewFlavor,
+  type ResizeEndInput,
+  type ResizeInput,
+  resizeRule,
+  resizeServer,
+  revertResizeRule,
+  revertResize as revertResizeSaga,
+  takeUp,
+} from '../conductor/index.ts'
+import type { Flavor, Instance } from '../model/index.ts'
+import { callerOf, type NovaApi, viewerOf } from './deps.ts'
+import { actionPath, nothing } from './server-actions.ts'
+import { flavorIdIn } from './server-create.ts'
+import { serverOf } from './servers.ts'
+
+const closed = { additionalProperties: false } as const
+const common = { method: 'POST', path: actionPath, errors: [400, 403, 404, 409, 501] } as const
+
+type Resize = { flavorRef: string; autoDiskConfig: boolean | null }
+
+/** @throws {CloudError} `invalid` for a flavor to which this server cannot come. */
+function checkFlavor({ flavor, imageId }: Instance, next: Flavor, { images }: NovaApi): void {
+  if (next.flavorId === flavor.flavorId) throw invalid('When resizing, instances must change flavor!')
+  if (next.rootGib === 0 && flavor.rootGib > 0) throw invalid('Resize to zero disk flavor is not allowed.')
+  if (next.rootGib < flavor.rootGib || next.ephemeralGib < flavor.ephemeralGib)
+    throw invalid('Unable to resize disk down: the flavor has less disk than the server.')
+  const image = imageId === null ? null : images.get(imageId, null)
+  if (image && image.minRamMib > next.memoryMib) throw invalid("Flavor's memory is too small for requested image.")
+}
+
+const resize = operation({
+  ...common,
+  action: 'resize',
+  status: 202,
+  policy: 'os_compute_api:servers:resize',
+  body: bodies<Resize>({
+    '2.1': as(
+      Type.Object(
+        {
+          resize: Type.Object(
+            {
+              flavorRef: Type.Union([Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })]),
+              'OS-DCF:diskConfig': Type.Optional(Type.String({ enum: ['AUTO', 'MANUAL'] })),
+            },
+            closed,
+          ),
+        },
+        closed,
+      ),
+      ({ resize: { flavorRef, 'OS-DCF:diskConfig': diskConfig } }) => ({
+        flavorRef: flavorIdIn(String(flavorRef)),
+        autoDiskConfig: diskConfig === undefined ? null : diskConfig === 'AUTO',
+      }),
+    ),
+  }),
+  handle: async (request, nova: NovaApi) => {
+    const { body, context } = request
+    const instance = serverOf(request, nova)
+    const { uuid, node, vmState } = instance
+    const flavor = nova.model.flavors.find(body.flavorRef, viewerOf(context))
+    if (!flavor || flavor.disabled) throw invalid(`Flavor ${body.flavorRef} could not be found.`)
+    checkFlavor(instance, flavor, nova)
+    const host = instance.host ?? ''
+    const caller = callerOf(context)
+    const input: ResizeInput = { uuid, host, migrationId: 0, was: vmState }
+    await nova.conductor.beginCapable(instance, resizeRule, caller, 'resize', {
+      saga: resizeServer,
+      input,
+      rows: () => {
+        holdNewFlavor(nova, instance, flavor)
+        input.migrationId = nova.model.migrations.begin({
+          instance,
+          type: 'resize',
+          newFlavor: flavor,
+          destination: { host, node },
+          by: caller,
+        })
+        if (body.autoDiskConfig !== null) nova.model.instances.update(uuid, { auto_disk_config: body.autoDiskConfig ? 1 : 0 })
+      },
+    })
+    return undefined
+  },
+})
+
+const confirm = operation({
+  ...common,
+  action: 'confirmResize',
+  status: 204,
+  policy: 'os_compute_api:servers:confirm_resize',
+  body: nothing('confirmResize'),
+  handle: (request, nova: NovaApi) => {
+    const instance = serverOf(request, nova)
+    const input: ResizeEndInput = { uuid: instance.uuid, host: instance.host ?? '', migrationId: 0 }
+    void nova.conductor.begin(instance, confirmResizeRule, callerOf(request.context), {
+      saga: confirmResizeSaga,
+      input,
+      rows: () => {
+        input.migrationId = takeUp(nova, instance.uuid, 'confirming')
+      },
+    })
+    return undefined
+  },
+})
+
+const revert = operation({
+  ...common,
+  action: 'revertResize',
+  status: 202,
+  policy: 'os_compute_api:servers:revert_resize',
+  body: nothing('revertResize'),
+  handle: (request, nova: NovaApi) => {
+    const instance = serverOf(request, nova)
+    const { uuid, projectId, flavor } = instance
+    const input: ResizeEndInput = { uuid, host: instance.host ?? '', migrationId: 0 }
+    void nova.conductor.begin(instance, revertResizeRule, callerOf(request.context), {
+      saga: revertResizeSaga,
+      input,
+      rows: () => {
+        input.migrationId = takeUp(nova, uuid, 'reverting')
+        const old = nova.model.extras.flavors(uuid).old ?? flavor
+        nova.model.quotas.demand(projectId, { instances: 0, cores: old.vcpus - flavor.vcpus, ram: old.memoryMib - flavor.memoryMib })
+      },
+    })
+    return undefined
+  },
+})
+
+export const serverResizeOperations = [resize, confirm, revert]
