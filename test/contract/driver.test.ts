@@ -64,7 +64,6 @@ const libvirt = (dir: string, uri: string) => () =>
   })
 
 const noSockets = { console: 'its guests have no sockets', consoleOutput: 'its guests have no serial log' }
-const noCopies = { snapshots: 'it copies no disks of running guests' }
 
 async function emptyDisk(dir: string): Promise<DriverWorld['rescueDisk']> {
   const file = join(dir, 'rescue.raw')
@@ -75,7 +74,7 @@ async function emptyDisk(dir: string): Promise<DriverWorld['rescueDisk']> {
 async function mockWorld(): Promise<DriverWorld> {
   const dir = await mkdtemp(join(tmpdir(), 'mc-mock-'))
   const daemon = await startMockDaemon({ socket: join(dir, 'sock') })
-  const about = { lacks: { ...noSockets, ...noCopies }, rescueDisk: await emptyDisk(dir) }
+  const about = { lacks: noSockets, rescueDisk: await emptyDisk(dir) }
   return world(libvirt(dir, daemon.uri), about, async () => {
     await daemon.stop()
     await rm(dir, { recursive: true, force: true })
@@ -90,7 +89,7 @@ async function testDriverWorld(): Promise<DriverWorld> {
   const keeper = await connect({ uri })
   const lacks = {
     ...noSockets,
-    ...noCopies,
+    snapshots: 'it copies no disks of running guests',
     interfaces: 'its domains take no devices',
     diagnostics: 'it keeps no statistics',
     setPassword: 'it has no agents',

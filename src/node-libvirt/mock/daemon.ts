@@ -8,6 +8,7 @@ import { ShutOffReason, StoppedDetail } from '../constants.ts'
 import { ErrorCode, LibvirtError } from '../errors.ts'
 import type { ProcedureName } from '../procedures.ts'
 import { parseUri } from '../uri.ts'
+import { backupHandlers } from './backup-handlers.ts'
 import { domainHandlers } from './domain-handlers.ts'
 import { guestHandlers } from './guest-handlers.ts'
 import type { AnyHandler, CallContext, Handlers } from './handlers.ts'
@@ -19,7 +20,7 @@ import { type MockDomain, World } from './world.ts'
 export type MockCall = { procedure: ProcedureName; args: unknown }
 export type MockFailure = { code?: number; message?: string; domain?: number }
 
-const handlers: Handlers = { ...nodeHandlers, ...domainHandlers, ...guestHandlers }
+const handlers: Handlers = { ...nodeHandlers, ...domainHandlers, ...guestHandlers, ...backupHandlers }
 const running = new Map<string, MockDaemon>()
 
 /**

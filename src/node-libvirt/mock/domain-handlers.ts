@@ -52,7 +52,8 @@ export const domainHandlers: Handlers = {
   },
   domainGetXmlDesc: (args, context) => {
     const domain = found(args, context)
-    return { xml: args.flags & XmlFlags.inactive ? (domain.configXml ?? domain.xml) : domain.xml }
+    if (args.flags & XmlFlags.inactive) return { xml: domain.configXml ?? domain.xml }
+    return { xml: domain.active ? withAgentState(domain.xml, context.state.guests.agent !== undefined) : domain.xml }
   },
   domainGetAutostart: (args, context) => ({ autostart: found(args, context).autostart }),
   domainSetAutostart: (args, context) => {
@@ -99,6 +100,10 @@ export const domainHandlers: Handlers = {
     detach(domain, deviceKey(device.text), args.flags, context)
   },
 }
+
+/** A running domain tells whether its agent has opened its channel. */
+const withAgentState = (xml: string, connected: boolean): string =>
+  xml.replace(/(<target [^>]*name=["']org\.qemu\.guest_agent\.0["'])/, `$1 state='${connected ? '' : 'dis'}connected'`)
 
 function lookup(domains: Map<string, MockDomain>, what: string, matches: (domain: MockDomain) => boolean): DomainRef {
   for (const domain of domains.values()) if (matches(domain)) return domain.ref

@@ -17,7 +17,7 @@ import { ErrorCode, LibvirtError } from '../errors.ts'
 import type { DomainRef, TypedParam } from '../protocol.ts'
 import { devicesOf } from './devices.ts'
 import type { CallContext, Handlers } from './handlers.ts'
-import { invalid, type MockDomain } from './world.ts'
+import type { MockDomain } from './world.ts'
 import { attribute, child, childText } from './xml.ts'
 
 const defaultDiskBytes = 1_073_741_824
@@ -126,14 +126,6 @@ export const guestHandlers: Handlers = {
     if (metadata === undefined)
       throw new LibvirtError(ErrorCode.NO_DOMAIN_METADATA, 'metadata not found: Requested metadata element is not present', 20)
     return { metadata }
-  },
-  domainGetJobStats: (args, context) => {
-    running(args, context)
-    return { type: 0, params: [] }
-  },
-  domainAbortJob: (args, context) => {
-    running(args, context)
-    throw invalid('no job is active on the domain')
   },
   domainMigratePerform3Params: (args, context) => {
     migrate(running(args, context), args.destination ?? '', args.flags, args.params, context)

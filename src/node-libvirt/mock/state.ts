@@ -11,6 +11,8 @@ export type MockGuests = {
   ignoreShutdown: boolean
   /** A guest that doesn't let go of devices. */
   keepDevices: boolean
+  /** Backups go on until they are aborted. */
+  holdBackups: boolean
   /** What the guest agent answers; undefined when there is none. */
   agent: ((domain: MockDomain, command: { execute: string; arguments?: unknown }) => unknown) | undefined
   /** Addresses by the MAC of an interface. */
@@ -69,6 +71,7 @@ export function newState(world: World, peer: MockState['peer']): MockState {
     guests: {
       ignoreShutdown: false,
       keepDevices: false,
+      holdBackups: false,
       agent: undefined,
       addresses: new Map(),
       consoleBanner: 'mock console\r\n',

@@ -44,6 +44,8 @@ export class MockDomain {
   readonly diskSizes = new Map<string, number>()
   readonly passwords = new Map<string, string>()
   readonly sentKeys: number[] = []
+  /** How the last backup ended, or that it goes on; one of JobType. */
+  backup: number | undefined
   memoryKib = 0
   maxMemoryKib = 0
   vcpus = 1
@@ -155,6 +157,7 @@ export class World {
     domain.id = -1
     domain.liveXml = undefined
     domain.blockJobs.clear()
+    domain.backup = undefined
     if (domain.configXml === undefined) this.domains.delete(domain.uuid)
     else readSizes(domain)
     this.lifecycle(domain, DomainEventType.stopped, detail)
