@@ -44,6 +44,7 @@ export const nothingToSee: Readonly<Record<string, string>> = {
   '2.60': 'no volumes',
   '2.69': 'one cell, which is up as long as its API',
   '2.72': 'no port asks for a bandwidth',
+  '2.93': 'no volumes',
   '2.103': 'os-volumes_boot is not here in any version',
 }
 
