@@ -33,6 +33,16 @@ describe('a transaction', () => {
   })
   afterEach(() => db[Symbol.dispose]())
 
+  it('keeps a bounded number of statements, and the one in use works on', () => {
+    insert()
+    const first = db.prepare<{ x: number }>('SELECT x FROM t')
+    expect(db.prepare('SELECT x FROM t')).toBe(first)
+    const running = first.iterate()
+    for (let i = 0; i < 1500; i++) db.prepare(`SELECT ${i}`)
+    expect(db.prepare('SELECT x FROM t')).not.toBe(first)
+    expect([...running]).toEqual([{ x: 1 }])
+  })
+
   it('gives what its work gives', () => {
     expect(db.transaction(() => insert().changes)).toBe(1)
     expect(count()).toBe(1)

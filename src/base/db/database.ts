@@ -9,8 +9,10 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import type BetterSqlite3 from 'better-sqlite3'
 import Sqlite from 'better-sqlite3'
+import { LRUCache } from 'lru-cache'
 import { CloudError, messageOf, unavailable } from '../errors.ts'
 import { migrate } from './migrate.ts'
+import { plannedOnce } from './plan-once.ts'
 import { explainTrouble } from './trouble.ts'
 
 export type Statement = BetterSqlite3.Statement<unknown[], unknown>
@@ -23,10 +25,13 @@ export type DatabaseOptions = {
   nativeBinding?: string
 }
 
+const statementsKept = 1000
+
 export class Database implements Disposable {
   readonly sqlite: BetterSqlite3.Database
   readonly #lock: BetterSqlite3.Database | undefined
-  readonly #statements = new Map<string, Statement>()
+  /** The SQL of a list varies with what is asked for. A statement that falls out lives on for whoever still holds it. */
+  readonly #statements = new LRUCache<string, Statement>({ max: statementsKept })
   #afterCommit: (() => void)[] = []
 
   /**
@@ -60,11 +65,11 @@ export class Database implements Disposable {
     }
   }
 
-  /** The prepared statement of this SQL, made once. */
+  /** The prepared statement of this SQL, made once and planned once: for all values alike. */
   prepare<Row = unknown>(sql: string): BetterSqlite3.Statement<unknown[], Row> {
     let statement = this.#statements.get(sql)
     if (!statement) {
-      statement = this.sqlite.prepare(sql)
+      statement = this.sqlite.prepare(plannedOnce(sql))
       this.#statements.set(sql, statement)
     }
     return statement as BetterSqlite3.Statement<unknown[], Row>

@@ -264,8 +264,7 @@ export class Instances {
 
   find(uuid: string, viewer: InstanceViewer = null, { deleted = false }: { deleted?: boolean } = {}): Instance | null {
     const rows = this.#db
-      // A bare parameter beside a join has SQLite plan the query anew for each value; within SELECT its value is nothing to plan by.
-      .prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} WHERE i.uuid = (SELECT ?) ${deleted ? '' : 'AND i.deleted = 0'}`)
+      .prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} WHERE i.uuid = ? ${deleted ? '' : 'AND i.deleted = 0'}`)
       .all(uuid)
     const [found] = this.#complete(rows)
     if (!found || (viewer && !viewer.isAdmin && found.projectId !== viewer.projectId)) return null
