@@ -72,8 +72,8 @@ ensure_packages() {
 # Whether the daemon of this name lives, by the pid file that it keeps.
 is_running() {
   local pid
-  read -r pid 2>/dev/null <"/run/$1.pid" || return 1
-  [[ $(cat "/proc/$pid/comm" 2>/dev/null) == "$1" ]]
+  pid=$(cat "/run/$1.pid" 2>/dev/null) # it ends without a line break, at which `read` would fail
+  [[ $pid && $(cat "/proc/$pid/comm" 2>/dev/null) == "$1" ]]
 }
 
 # Where no systemd does it, virtlogd and libvirtd are started here; they go on when minicloud ends, as guests do.
