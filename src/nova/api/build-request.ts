@@ -35,6 +35,7 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
   const image = imageFor(request, nova, flavor)
   const keypair = keypairFor(request, nova)
   const zone = zoneFor(request, nova)
+  checkGroup(request, nova)
   const nics = nicsFor(request, nova)
   if (nics.length > 0 && nics.some(({ portId }) => portId !== null) && body.maxCount > 1)
     throw invalid(
@@ -122,6 +123,13 @@ function keypairFor({ body, context }: Request, nova: NovaApi) {
   const keypair = nova.model.keypairs.find(principalOf(context).userId, body.keyName)
   if (!keypair) throw invalid('Invalid key_name provided.')
   return keypair
+}
+
+/** @throws {CloudError} `invalid` when the hint names no group that the caller may use. */
+function checkGroup({ body, context }: Request, nova: NovaApi): void {
+  const { group } = body.hints
+  if (group !== undefined && !nova.model.serverGroups.find(String(group), viewerOf(context)))
+    throw invalid(`Instance group ${group} could not be found.`)
 }
 
 /** `zone`, or `zone:host:node` for those who may force a host. */

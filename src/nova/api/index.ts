@@ -19,6 +19,7 @@ import { quotaClassSetOperations } from './quota-class-sets.ts'
 import { quotaSetOperations } from './quota-sets.ts'
 import { serverActionOperations } from './server-actions.ts'
 import { serverAdminOperations } from './server-admin-actions.ts'
+import { serverGroupOperations } from './server-groups.ts'
 import { serverInterfaceOperations } from './server-interfaces.ts'
 import { serverIpOperations } from './server-ips.ts'
 import { serverMetadataOperations } from './server-metadata.ts'
@@ -55,6 +56,7 @@ export const computeOperations = [
   ...quotaClassSetOperations,
   ...availabilityZoneOperations,
   ...aggregateOperations,
+  ...serverGroupOperations,
   ...hypervisorOperations,
   ...serviceOperations,
   ...extensionOperations,

@@ -8,7 +8,7 @@ import type { Limits, Usage } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { anyText, type Known, knownQuery, shortText } from './known-query.ts'
 
-type Figures = { limits: Limits; usage: Usage }
+type Figures = { limits: Limits; usage: Usage; serverGroups: number }
 
 const untilNetwork = { until: '2.35' }
 const untilPersonality = { until: '2.56' }
@@ -31,7 +31,7 @@ const absolute = view<Figures>({
   totalRAMUsed: ({ usage }) => usage.ram,
   totalFloatingIpsUsed: field(() => 0, untilNetwork),
   totalSecurityGroupsUsed: field(() => 0, untilNetwork),
-  totalServerGroupsUsed: () => 0,
+  totalServerGroupsUsed: ({ serverGroups }) => serverGroups,
 })
 
 export const showLimits = operation({
@@ -45,7 +45,11 @@ export const showLimits = operation({
     const own = principalOf(context).projectId ?? ''
     const projectId = query.tenant_id ?? own
     if (projectId !== own) enforce('os_compute_api:limits:other_project', { projectId })
-    const figures = { limits: model.quotas.limits(projectId), usage: model.quotas.usage(projectId) }
+    const figures = {
+      limits: model.quotas.limits(projectId),
+      usage: model.quotas.usage(projectId),
+      serverGroups: model.serverGroups.count(projectId),
+    }
     return { limits: { rate: [], absolute: absolute(figures, context) } }
   },
 })

@@ -31,7 +31,7 @@ function refuseUser({ query }: Incoming<unknown, Known>): void {
 /** How much there is of each resource. Limits on one server or one user have no use that belongs to the project. */
 function usedOf({ model }: NovaApi, projectId: string): Record<QuotaResource, number> {
   const none = Object.fromEntries(quotaResources.map((name) => [name, 0])) as Record<QuotaResource, number>
-  return { ...none, ...model.quotas.usage(projectId) }
+  return { ...none, ...model.quotas.usage(projectId), server_groups: model.serverGroups.count(projectId) }
 }
 
 const showQuota = operation({

@@ -19,6 +19,8 @@ export type ShownServer = {
   readonly imageProperties: Readonly<Record<string, string>>
   readonly lockedReason: string | null
   readonly isDetailOfOne: boolean
+  /** The uuid of its group, for 2.71. */
+  readonly serverGroup: string | null
 }
 
 const hostIds = new Map<string, string>()
@@ -118,7 +120,10 @@ const common = {
   description: field(({ instance }: ShownServer) => instance.description, { since: '2.19' }),
   tags: field(({ instance }: ShownServer) => instance.tags, { since: '2.26' }),
   trusted_image_certificates: field(({ instance }: ShownServer) => instance.trustedCerts, { since: '2.63' }),
-  server_groups: field(({ isDetailOfOne }: ShownServer) => (isDetailOfOne ? [] : undefined), { since: '2.71' }),
+  server_groups: field(
+    ({ isDetailOfOne, serverGroup }: ShownServer) => (isDetailOfOne ? (serverGroup === null ? [] : [serverGroup]) : undefined),
+    { since: '2.71' },
+  ),
   locked_reason: field(({ lockedReason }: ShownServer) => lockedReason, { since: '2.73' }),
 }
 

@@ -32,12 +32,15 @@ export function shown(
     context.version >= version('2.98') ? instances : context.version >= version('2.73') ? instances.filter(({ locked }) => locked) : []
   const kept =
     keepers.length > 0 ? nova.model.instances.keptProperties(keepers.map(({ uuid }) => uuid)) : new Map<string, Record<string, string>>()
+  const groupOf = (uuid: string) =>
+    isDetailOfOne && context.version >= version('2.71') ? (nova.model.serverGroups.ofServer(uuid)?.uuid ?? null) : null
   return instances.map((instance) => {
     const { locked_reason: lockedReason = null, ...imageProperties } = kept.get(instance.uuid) ?? {}
     return {
       instance,
       attributes,
       isDetailOfOne,
+      serverGroup: groupOf(instance.uuid),
       hostStatus: services ? hostStatusOf(instance, services.get(instance.host ?? '')) : null,
       imageProperties,
       lockedReason,

@@ -85,6 +85,7 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
         await askCancellably(deps.queue, host, 'spawn', args, { lane: instance.uuid, signal: context.signal })
       } catch (error) {
         if (context.signal.aborted || !mayTryElsewhere(error)) throw error
+        deps.scheduler.noteBuild(host, false)
         throw new RetryFrom('host', messageOf(error), { cause: error })
       }
       return { startedAt: deps.clock.text() }
@@ -92,6 +93,7 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
     commit(context, _output, deps) {
       const { uuid } = context.input
       deps.adminPasswords.delete(uuid)
+      deps.scheduler.noteBuild(context.outputs.host.host, true)
       const now = deps.clock.text()
       const isActive = deps.model.instances.tryUpdate(
         uuid,

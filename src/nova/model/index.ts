@@ -10,6 +10,7 @@ import { Instances } from './instances.ts'
 import { Keypairs } from './keypairs.ts'
 import { Migrations } from './migrations.ts'
 import { Quotas } from './quotas.ts'
+import { ServerGroups } from './server-groups.ts'
 
 /** The compute service's nouns over one database. */
 export type Model = {
@@ -22,20 +23,23 @@ export type Model = {
   actions: InstanceActions
   hosts: Hosts
   aggregates: Aggregates
+  serverGroups: ServerGroups
   consoleTokens: ConsoleTokens
 }
 
 export function makeModel(ground: Ground): Model {
   const { serviceDownTime, defaultAvailabilityZone } = ground.config.get(novaConfig)
+  const quotas = new Quotas(ground, ground.config.get(quotaConfig))
   return {
     instances: new Instances(ground),
     extras: new InstanceExtras(ground),
     migrations: new Migrations(ground),
     flavors: new Flavors(ground),
     keypairs: new Keypairs(ground),
-    quotas: new Quotas(ground, ground.config.get(quotaConfig)),
+    quotas,
     actions: new InstanceActions(ground),
     aggregates: new Aggregates(ground),
+    serverGroups: new ServerGroups(ground, quotas),
     consoleTokens: new ConsoleTokens(ground),
     hosts: new Hosts(ground, { serviceDownMs: serviceDownTime * 1000, defaultZone: defaultAvailabilityZone }),
   }
@@ -67,5 +71,6 @@ export type { Keypair, Keypairs } from './keypairs.ts'
 export type { Migration, MigrationStatus, Migrations, MigrationType } from './migrations.ts'
 export type { InstancePort, PortSubnet } from './network-info.ts'
 export { type Limits, type QuotaResource, type Quotas, quotaResources, type Usage } from './quotas.ts'
+export type { GroupPolicy, GroupViewer, ServerGroup, ServerGroups } from './server-groups.ts'
 export { fingerprintOf, generateSshKey, type KeyType } from './ssh-keys.ts'
 export { showsProgress, statesOf, statusOf, type TaskState, type VmState } from './states.ts'

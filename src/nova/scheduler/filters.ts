@@ -3,37 +3,25 @@
  *
  * @see https://docs.openstack.org/nova/latest/admin/scheduling.html#filters
  */
-import type { Service } from '../model/index.ts'
-import type { HostResources } from '../virt/index.ts'
+import { messageOf } from '../../base/errors.ts'
+import { aggregateFilters, tooMany } from './aggregate-filters.ts'
+import { type Filter, factAt, factsOf } from './host-state.ts'
+import { type HostQuery, parseQuery } from './json-query.ts'
+import { meetsSpec } from './spec-match.ts'
 
-export type HostState = {
-  readonly host: string
-  readonly node: string
-  /** The compute node's and its resource provider's. */
-  readonly uuid: string
-  readonly service: Service
-  readonly resources: HostResources
-  /** What placement has left to give. */
-  readonly free: { readonly vcpus: number; readonly memoryMib: number; readonly diskGib: number }
-  /** Servers being built on it now. */
-  readonly building: number
+const capabilityScope = 'capabilities'
+/** What only a host with a NUMA topology could give, in flavors; images say it with an underscore. */
+const numaSpec = /^hw[:_](numa_(nodes|cpus|mem)(\.\d+)?|mem_page_size|cpu_realtime(_mask)?|cpu_dedicated_mask|emulator_threads_policy)$/
+const pinnedPolicy = /^hw[:_]cpu_policy$/
+
+/** What cannot be read turns every host away, with the reason. */
+function queryOf(hint: unknown): HostQuery | string | null {
+  try {
+    return parseQuery(hint)
+  } catch (error) {
+    return messageOf(error)
+  }
 }
-
-export type ScheduleRequest = {
-  readonly instanceUuid: string
-  readonly zone: string | null
-  readonly host: string | null
-  readonly node: string | null
-  /** Hosts that failed this server before. */
-  readonly ignoreHosts: readonly string[]
-  readonly imageProperties: Readonly<Record<string, string>>
-  /** Hosts of the servers that a hint names. */
-  readonly sameHosts: readonly string[] | null
-  readonly differentHosts: readonly string[] | null
-}
-
-/** `why` is `null` for a host that passes. */
-export type Filter = { readonly name: string; readonly why: (host: HostState, request: ScheduleRequest) => string | null }
 
 export const filters: readonly Filter[] = [
   {
@@ -77,4 +65,80 @@ export const filters: readonly Filter[] = [
     name: 'DifferentHostFilter',
     why: ({ host }, { differentHosts }) => (differentHosts?.includes(host) ? 'a server of the different_host hint is here' : null),
   },
+  {
+    name: 'ComputeCapabilitiesFilter',
+    why: (host, { flavor }) => {
+      const facts = factsOf(host)
+      for (const [key, wanted] of Object.entries(flavor.extraSpecs)) {
+        const path = key.split(':')
+        if (path.length > 1 && path[0] !== capabilityScope) continue
+        const name = path[0] === capabilityScope ? path.slice(1) : path
+        const value = factAt(facts, name)
+        if (value === undefined || !meetsSpec(value, wanted)) return `the flavor wants ${name.join(':')} ${wanted}, which it has not`
+      }
+      return null
+    },
+  },
+  {
+    name: 'ServerGroupAntiAffinityFilter',
+    why: ({ host }, { group }) => {
+      if (group?.policy !== 'anti-affinity') return null
+      const count = group.members.get(host) ?? 0
+      return count < group.maxServerPerHost ? null : `it has ${count} servers of the group, of at most ${group.maxServerPerHost}`
+    },
+  },
+  {
+    name: 'ServerGroupAffinityFilter',
+    why: ({ host }, { group }) =>
+      group?.policy !== 'affinity' || group.members.size === 0 || group.members.has(host) ? null : 'the servers of the group are elsewhere',
+  },
+  {
+    name: 'NUMATopologyFilter',
+    why: (_host, { flavor, imageProperties }) => {
+      const wishes = [...Object.entries(flavor.extraSpecs), ...Object.entries(imageProperties)]
+      const wish = wishes.find(([key, value]) => numaSpec.test(key) || (pinnedPolicy.test(key) && value !== 'shared'))
+      return wish ? `${wish[0]} ${wish[1]} is asked for, and it has no NUMA topology to give` : null
+    },
+  },
+  {
+    name: 'PciPassthroughFilter',
+    why: (_host, { flavor }) =>
+      Object.hasOwn(flavor.extraSpecs, 'pci_passthrough:alias') ? 'the flavor wants PCI devices, and it gives none away' : null,
+  },
+  {
+    name: 'NumInstancesFilter',
+    why: ({ servers }, _request, { maxInstancesPerHost }) => tooMany(servers, maxInstancesPerHost, 'servers'),
+  },
+  {
+    name: 'IoOpsFilter',
+    why: ({ building }, _request, { maxIoOpsPerHost }) => tooMany(building, maxIoOpsPerHost, 'servers being built'),
+  },
+  {
+    name: 'JsonFilter',
+    why: (host, { query }) => {
+      const asks = queryOf(query)
+      if (typeof asks === 'string') return `the query hint cannot be read: ${asks}`
+      try {
+        return asks === null || asks(factsOf(host)) ? null : 'the query hint does not match'
+      } catch (error) {
+        return `the query hint cannot be read: ${messageOf(error)}`
+      }
+    },
+  },
+  ...aggregateFilters,
+]
+
+/** Enabled unless the operator says otherwise: Nova's, and those whose refusal spares a server that would not be as asked. */
+export const defaultFilters: readonly string[] = [
+  'ComputeFilter',
+  'AvailabilityZoneFilter',
+  'RequestedHostFilter',
+  'ImagePropertiesFilter',
+  'ComputeCapabilitiesFilter',
+  'ServerGroupAntiAffinityFilter',
+  'ServerGroupAffinityFilter',
+  'SameHostFilter',
+  'DifferentHostFilter',
+  'NUMATopologyFilter',
+  'PciPassthroughFilter',
 ]

@@ -1,4 +1,5 @@
 export { filterSchedulerConfig, schedulerConfig } from './config.ts'
-export { type Filter, filters, type HostState, type ScheduleRequest } from './filters.ts'
+export { defaultFilters, filters } from './filters.ts'
+export type { Filter, FilterOptions, HostState, ScheduleRequest } from './host-state.ts'
 export { makeScheduler, type Scheduler, type Selection, type SelectRequest } from './select.ts'
 export { rank, type Weigher } from './weighers.ts'

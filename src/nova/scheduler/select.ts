@@ -9,6 +9,7 @@ import { CloudError } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
 import type { Placement } from '../../placement/index.ts'
 import {
+  type Aggregate,
   type ComputeNode,
   type Flavor,
   type Model,
@@ -19,7 +20,8 @@ import {
   traitsOf,
 } from '../model/index.ts'
 import { filterSchedulerConfig, schedulerConfig } from './config.ts'
-import { filters, type HostState, type ScheduleRequest } from './filters.ts'
+import { filters } from './filters.ts'
+import type { Filter, HostState, ScheduleRequest } from './host-state.ts'
 import { rank, type Weigher } from './weighers.ts'
 
 export type SelectRequest = {
@@ -36,6 +38,8 @@ export type Selection = { host: string; node: string; nodeUuid: string; zone: st
 export type Scheduler = {
   /** @throws {NoValidHost} with each host's reason. */
   select(request: SelectRequest): Selection
+  /** Hosts whose builds fail come last until one succeeds; kept in memory only. */
+  noteBuild(host: string, succeeded: boolean): void
 }
 
 /** What the user can do about it, by what turned the hosts away. */
@@ -48,6 +52,19 @@ const hints: Record<string, string> = {
   ImagePropertiesFilter: "No host can run this image's architecture or hypervisor type.",
   SameHostFilter: 'The same_host hint cannot be met.',
   DifferentHostFilter: 'The different_host hint cannot be met.',
+  ComputeCapabilitiesFilter: 'No host has the capabilities that the flavor asks for.',
+  ServerGroupAntiAffinityFilter: 'Every host has as many servers of the group as it may have.',
+  ServerGroupAffinityFilter: 'The host of the other servers of the group cannot take this one.',
+  NUMATopologyFilter: 'No host can give the NUMA topology, pinned processors or memory pages that are asked for.',
+  PciPassthroughFilter: 'No host can give the PCI devices that are asked for.',
+  NumInstancesFilter: 'Every host has as many servers as it may have.',
+  AggregateNumInstancesFilter: 'Every host has as many servers as it may have.',
+  IoOpsFilter: 'Every host is busy building servers; try again later.',
+  AggregateIoOpsFilter: 'Every host is busy building servers; try again later.',
+  JsonFilter: 'The query hint matches no host.',
+  AggregateInstanceExtraSpecsFilter: 'No host is in an aggregate that has what the flavor asks for.',
+  AggregateImagePropertiesIsolation: 'No host is in an aggregate that takes this image.',
+  AggregateMultiTenancyIsolation: 'No host is open to this project.',
   TraitFilter: 'No host has all the traits that the flavor or the image requires.',
 }
 
@@ -58,8 +75,13 @@ export function makeScheduler(ground: Pick<Ground, 'config' | 'db'>, model: Mode
   const config = ground.config.get(filterSchedulerConfig)
   const enabled = config.enabledFilters.flatMap((name) => filters.find((filter) => filter.name === name) ?? [])
   const weighers = weighersOf(config)
+  const failures = new Map<string, number>()
 
   return {
+    noteBuild(host, succeeded) {
+      if (succeeded) failures.delete(host)
+      else failures.set(host, (failures.get(host) ?? 0) + 1)
+    },
     select(request) {
       return ground.db.transaction(() => {
         const wanted = resourcesOf(request.flavor)
@@ -79,18 +101,20 @@ export function makeScheduler(ground: Pick<Ground, 'config' | 'db'>, model: Mode
         const services = new Map(model.hosts.services({ binary: 'nova-compute' }).map((service) => [service.host, service]))
         const rejections: Rejection[] = []
 
-        const scheduled = scheduleRequest(request, model)
+        const aggregates = model.aggregates.byHost()
+        const scheduled = scheduleRequest(request, model, groupOf(request, nodes, model, placement))
         const passed: HostState[] = []
         for (const node of nodes) {
           const service = services.get(node.host)
           if (!service) continue
-          const state = hostState(node, service, candidates.get(node.uuid)?.resources)
+          const about = { aggregates: aggregates.get(node.host) ?? [], failedBuilds: failures.get(node.host) ?? 0 }
+          const state = hostState(node, service, candidates.get(node.uuid)?.resources, about)
           const refusal =
-            refuse(state, scheduled, enabled) ?? (candidates.has(node.uuid) ? null : placementRefusal(node, placement, question))
+            refuse(state, scheduled, enabled, config) ?? (candidates.has(node.uuid) ? null : placementRefusal(node, placement, question))
           if (refusal) rejections.push(refusal)
           else passed.push(state)
         }
-        for (const host of rank(passed, weighers)) {
+        for (const host of rank(passed, weighers, scheduled)) {
           try {
             placement.claim({ uuid: request.instanceUuid, projectId: request.projectId, userId: request.userId, type: 'INSTANCE' }, [
               { providerUuid: host.uuid, generation: candidates.get(host.uuid)?.generation, resources: wanted },
@@ -107,9 +131,9 @@ export function makeScheduler(ground: Pick<Ground, 'config' | 'db'>, model: Mode
   }
 }
 
-function refuse(state: HostState, request: ScheduleRequest, enabled: readonly (typeof filters)[number][]): Rejection | null {
+function refuse(state: HostState, request: ScheduleRequest, enabled: readonly Filter[], config: SchedulerConfig): Rejection | null {
   for (const filter of enabled) {
-    const reason = filter.why(state, request)
+    const reason = filter.why(state, request, config)
     if (reason !== null) return { host: state.host, filter: filter.name, reason }
   }
   return null
@@ -129,7 +153,30 @@ function hintFor(rejections: readonly Rejection[]): string {
   return hints[furthest ?? 'Placement'] ?? ''
 }
 
-function scheduleRequest(request: SelectRequest, model: Model): ScheduleRequest {
+/**
+ * Where the other members of the server's group are: what they claimed counts as soon as it is claimed, so that two builds
+ * at once see each other.
+ */
+function groupOf(
+  { instanceUuid }: SelectRequest,
+  nodes: readonly ComputeNode[],
+  model: Model,
+  placement: Placement,
+): ScheduleRequest['group'] {
+  const group = model.serverGroups.ofServer(instanceUuid)
+  if (!group) return null
+  const hostOfProvider = new Map(nodes.map(({ uuid, host }) => [uuid, host]))
+  const hosts = model.serverGroups.hostsOf(group)
+  const members = new Map<string, number>()
+  for (const member of group.members) {
+    if (member === instanceUuid) continue
+    const claimed = placement.allocationsOf(member).flatMap(({ providerUuid }) => hostOfProvider.get(providerUuid) ?? [])
+    for (const host of new Set([...claimed, ...(hosts.get(member) ?? [])])) members.set(host, (members.get(host) ?? 0) + 1)
+  }
+  return { policy: group.policy, maxServerPerHost: group.maxServerPerHost ?? 1, members }
+}
+
+function scheduleRequest(request: SelectRequest, model: Model, group: ScheduleRequest['group']): ScheduleRequest {
   const { schedulerHints, pinnedZone, requestedHost, requestedNode } = request.spec
   const hostsOf = (hint: unknown): string[] | null => {
     if (hint === undefined) return null
@@ -137,6 +184,10 @@ function scheduleRequest(request: SelectRequest, model: Model): ScheduleRequest 
   }
   return {
     instanceUuid: request.instanceUuid,
+    projectId: request.projectId,
+    flavor: request.flavor,
+    group,
+    query: schedulerHints.query,
     zone: pinnedZone,
     host: requestedHost,
     node: requestedNode,
@@ -151,6 +202,7 @@ function hostState(
   node: ComputeNode,
   service: HostState['service'],
   left: Record<string, { capacity: number; used: number }> | undefined,
+  about: { aggregates: readonly Aggregate[]; failedBuilds: number },
 ): HostState {
   const free = (name: string) => (left?.[name] ? left[name].capacity - left[name].used : 0)
   return {
@@ -161,12 +213,35 @@ function hostState(
     resources: node.resources,
     free: { vcpus: free('VCPU'), memoryMib: free('MEMORY_MB'), diskGib: free('DISK_GB') },
     building: node.building,
+    servers: node.runningVms,
+    ...about,
   }
 }
 
+const membersOn = ({ host }: HostState, { group }: ScheduleRequest, policy: string): number =>
+  group?.policy === policy ? (group.members.get(host) ?? 0) : 0
+
 const weighersOf = (config: SchedulerConfig): Weigher[] => [
-  { name: 'RAMWeigher', multiplier: config.ramWeightMultiplier, score: ({ free }) => free.memoryMib },
-  { name: 'CPUWeigher', multiplier: config.cpuWeightMultiplier, score: ({ free }) => free.vcpus },
-  { name: 'DiskWeigher', multiplier: config.diskWeightMultiplier, score: ({ free }) => free.diskGib },
-  { name: 'IoOpsWeigher', multiplier: config.ioOpsWeightMultiplier, score: ({ building }) => building },
+  { name: 'RAMWeigher', key: 'ram_weight_multiplier', multiplier: config.ramWeightMultiplier, score: ({ free }) => free.memoryMib },
+  { name: 'CPUWeigher', key: 'cpu_weight_multiplier', multiplier: config.cpuWeightMultiplier, score: ({ free }) => free.vcpus },
+  { name: 'DiskWeigher', key: 'disk_weight_multiplier', multiplier: config.diskWeightMultiplier, score: ({ free }) => free.diskGib },
+  { name: 'IoOpsWeigher', key: 'io_ops_weight_multiplier', multiplier: config.ioOpsWeightMultiplier, score: ({ building }) => building },
+  {
+    name: 'ServerGroupSoftAffinityWeigher',
+    key: 'soft_affinity_weight_multiplier',
+    multiplier: config.softAffinityWeightMultiplier,
+    score: (host, request) => membersOn(host, request, 'soft-affinity'),
+  },
+  {
+    name: 'ServerGroupSoftAntiAffinityWeigher',
+    key: 'soft_anti_affinity_weight_multiplier',
+    multiplier: config.softAntiAffinityWeightMultiplier,
+    score: (host, request) => -membersOn(host, request, 'soft-anti-affinity'),
+  },
+  {
+    name: 'BuildFailureWeigher',
+    key: 'build_failure_weight_multiplier',
+    multiplier: config.buildFailureWeightMultiplier,
+    score: ({ failedBuilds }) => -failedBuilds,
+  },
 ]

@@ -6,18 +6,25 @@
  *
  * @see https://docs.openstack.org/nova/latest/admin/scheduling.html#weights
  */
-import type { HostState } from './filters.ts'
+import { aggregateNumber, type HostState, type ScheduleRequest } from './host-state.ts'
 
-export type Weigher = { readonly name: string; readonly multiplier: number; readonly score: (host: HostState) => number }
+export type Weigher = {
+  readonly name: string
+  readonly multiplier: number
+  /** What an aggregate's metadata calls the multiplier, to say another for its hosts. */
+  readonly key: string
+  readonly score: (host: HostState, request: ScheduleRequest) => number
+}
 
-export function rank(hosts: readonly HostState[], weighers: readonly Weigher[]): HostState[] {
+export function rank(hosts: readonly HostState[], weighers: readonly Weigher[], request: ScheduleRequest): HostState[] {
   const ranked = hosts.map((host) => ({ host, weight: 0 }))
-  for (const { multiplier, score } of weighers) {
-    const scores = hosts.map(score)
+  for (const { multiplier, key, score } of weighers) {
+    const scores = hosts.map((host) => score(host, request))
     const low = Math.min(...scores)
     const span = Math.max(...scores) - low
     if (span <= 0) continue
-    for (const [i, entry] of ranked.entries()) entry.weight += (multiplier * ((scores[i] ?? low) - low)) / span
+    for (const [i, entry] of ranked.entries())
+      entry.weight += (aggregateNumber(entry.host, key, multiplier) * ((scores[i] ?? low) - low)) / span
   }
   return ranked.sort((a, b) => b.weight - a.weight).map(({ host }) => host)
 }

@@ -1,0 +1,41 @@
+/**
+ * Whether a value meets what an extra spec wants of it: `s== x`, `>= 4`, `<in> x`, `<or> a <or> b`, `<all-in> a b`; without
+ * an operator the texts are equal.
+ *
+ * @see https://docs.openstack.org/nova/latest/admin/scheduling.html#computecapabilitiesfilter
+ */
+type Test = (value: unknown, wanted: readonly string[]) => boolean
+
+const number =
+  (compare: (a: number, b: number) => boolean): Test =>
+  (value, [wanted = '']) =>
+    wanted !== '' && String(value).trim() !== '' && compare(Number(value), Number(wanted))
+const words =
+  (compare: (a: string, b: string) => boolean): Test =>
+  (value, [wanted = '']) =>
+    compare(String(value), wanted)
+const contains = (value: unknown, wanted: string): boolean =>
+  Array.isArray(value) ? value.map(String).includes(wanted) : String(value).includes(wanted)
+
+const tests = new Map<string, Test>([
+  ['=', number((a, b) => a >= b)],
+  ['==', number((a, b) => a === b)],
+  ['!=', number((a, b) => a !== b)],
+  ['>=', number((a, b) => a >= b)],
+  ['<=', number((a, b) => a <= b)],
+  ['s==', words((a, b) => a === b)],
+  ['s!=', words((a, b) => a !== b)],
+  ['s<', words((a, b) => a < b)],
+  ['s<=', words((a, b) => a <= b)],
+  ['s>', words((a, b) => a > b)],
+  ['s>=', words((a, b) => a >= b)],
+  ['<in>', (value, [wanted = '']) => contains(value, wanted)],
+  ['<all-in>', (value, wanted) => wanted.every((item) => contains(value, item))],
+  ['<or>', (value, wanted) => wanted.filter((word) => word !== '<or>').includes(String(value))],
+])
+
+export function meetsSpec(value: unknown, spec: string): boolean {
+  const [operator = '', ...wanted] = spec.trim().split(/\s+/)
+  const test = tests.get(operator)
+  return test ? test(value, wanted) : String(value) === spec
+}
