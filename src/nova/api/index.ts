@@ -20,10 +20,12 @@ import { quotaSetOperations } from './quota-sets.ts'
 import { serverActionOperations } from './server-actions.ts'
 import { serverAdminOperations } from './server-admin-actions.ts'
 import { serverGroupOperations } from './server-groups.ts'
+import { serverInsightOperations } from './server-insight.ts'
 import { serverInterfaceOperations } from './server-interfaces.ts'
 import { serverIpOperations } from './server-ips.ts'
 import { serverMetadataOperations } from './server-metadata.ts'
 import { serverRebuildOperations } from './server-rebuild.ts'
+import { serverRescueOperations } from './server-rescue.ts'
 import { serverResizeOperations } from './server-resize.ts'
 import { serverSecurityGroupOperations } from './server-security-groups.ts'
 import { serverSnapshotOperations } from './server-snapshots.ts'
@@ -38,6 +40,8 @@ export const computeOperations = [
   ...serverActionOperations,
   ...serverAdminOperations,
   ...serverResizeOperations,
+  ...serverRescueOperations,
+  ...serverInsightOperations,
   ...serverRebuildOperations,
   ...serverSnapshotOperations,
   ...serverMetadataOperations,

@@ -17,10 +17,12 @@ import { askHost } from './compute-client.ts'
 import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type ActionRule, type Caller, checkLock, checkRule, hostOf, powerRules } from './guard.ts'
+import { changePassword, triggerCrashDump } from './inside.ts'
 import { notify } from './notifications.ts'
 import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
 import { rebuildServer } from './rebuild.ts'
+import { rescueServer, unrescueServer } from './rescue.ts'
 import { confirmResize, resizeServer, revertResize } from './resize.ts'
 import { snapshotServer } from './snapshot.ts'
 import { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
@@ -52,6 +54,10 @@ const serverSagas: readonly { name: string }[] = [
   resizeServer,
   confirmResize,
   revertResize,
+  rescueServer,
+  unrescueServer,
+  changePassword,
+  triggerCrashDump,
 ]
 
 /** A saga to begin, with what else its first transaction writes. */

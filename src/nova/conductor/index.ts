@@ -4,10 +4,12 @@ export { conductorConfig } from './config.ts'
 export { type DeleteInput, deleteServer } from './delete.ts'
 export type { ConductorDeps, ConfigDriveFiles } from './deps.ts'
 export { type ActionRule, type Caller, checkLaunched, checkLock, checkState, hostOf } from './guard.ts'
+export { changePassword, changePasswordRule, crashDumpRule, type InsideInput, triggerCrashDump } from './inside.ts'
 export type { RequestedNic } from './ports.ts'
 export { powerServer } from './power.ts'
 export { type SyncVerdict, verdict } from './power-sync.ts'
 export { changeRecord, type RebuildChange, type RebuildInput, rebuildRule, rebuildServer } from './rebuild.ts'
+export { type RescueInput, rescueRule, rescueServer, type UnrescueInput, unrescueRule, unrescueServer } from './rescue.ts'
 export {
   confirmResize,
   confirmResizeRule,

@@ -1,0 +1,119 @@
+/**
+ * `rescue` and `unrescue`, `changePassword`, `trigger_crash_dump`: for a server that one cannot get into.
+ *
+ * @see https://docs.openstack.org/api-ref/compute/#rescue-server-rescue-action
+ */
+import { Type } from '@sinclair/typebox'
+import { invalid } from '../../base/errors.ts'
+import { as, bodies, operation } from '../../base/http/index.ts'
+import {
+  changePasswordRule,
+  changePassword as changePasswordSaga,
+  crashDumpRule,
+  type RescueInput,
+  rescueRule,
+  rescueServer,
+  triggerCrashDump,
+  unrescueRule,
+  unrescueServer,
+} from '../conductor/index.ts'
+import { apiConfig, type Instance } from '../model/index.ts'
+import { callerOf, type NovaApi, viewerOf } from './deps.ts'
+import { actionPath, nothing } from './server-actions.ts'
+import { generatePassword, serverOf } from './servers.ts'
+
+const closed = { additionalProperties: false } as const
+const common = { method: 'POST', path: actionPath, status: 202, errors: [400, 403, 404, 409, 501] } as const
+
+/** The image to rescue with: the one named, or the server's own. @throws {CloudError} `invalid`. */
+function rescueImage(instance: Instance, id: string | null, viewer: ReturnType<typeof viewerOf>, nova: NovaApi): RescueInput['image'] {
+  const image = id === null ? nova.images.get(instance.imageId ?? '', null) : nova.images.get(id, viewer)
+  if (!image) throw invalid(`Instance ${instance.uuid} cannot be rescued: the rescue image could not be found.`)
+  if (image.status !== 'active') throw invalid(`Instance ${instance.uuid} cannot be rescued: image ${image.id} is not active.`)
+  const { id: imageId, properties } = image
+  return { id: imageId, properties, kernelId: properties.kernel_id ?? null, ramdiskId: properties.ramdisk_id ?? null }
+}
+
+const rescue = operation({
+  ...common,
+  action: 'rescue',
+  status: 200,
+  policy: 'os_compute_api:os-rescue',
+  body: bodies<{ adminPass: string | null; imageId: string | null }>({
+    '2.1': as(
+      Type.Object(
+        {
+          rescue: Type.Union([
+            Type.Null(),
+            Type.Object(
+              {
+                adminPass: Type.Optional(Type.String({ maxLength: 255 })),
+                rescue_image_ref: Type.Optional(Type.String({ format: 'uuid' })),
+              },
+              closed,
+            ),
+          ]),
+        },
+        closed,
+      ),
+      ({ rescue: given }) => ({ adminPass: given?.adminPass ?? null, imageId: given?.rescue_image_ref ?? null }),
+    ),
+  }),
+  handle: async (request, nova: NovaApi) => {
+    const { body, context } = request
+    const instance = serverOf(request, nova)
+    const adminPass = body.adminPass ?? generatePassword()
+    const image = rescueImage(instance, body.imageId, viewerOf(context), nova)
+    const input: RescueInput = { uuid: instance.uuid, host: instance.host ?? '', image, was: instance.vmState }
+    await nova.conductor.beginCapable(instance, rescueRule, callerOf(context), 'rescue', { saga: rescueServer, input, secret: adminPass })
+    return nova.config.get(apiConfig).enableInstancePassword ? { adminPass } : {}
+  },
+})
+
+const unrescue = operation({
+  ...common,
+  action: 'unrescue',
+  policy: 'os_compute_api:os-unrescue',
+  body: nothing('unrescue'),
+  handle: async (request, nova: NovaApi) => {
+    const instance = serverOf(request, nova)
+    const input = { uuid: instance.uuid, host: instance.host ?? '' }
+    await nova.conductor.beginCapable(instance, unrescueRule, callerOf(request.context), 'rescue', { saga: unrescueServer, input })
+    return undefined
+  },
+})
+
+const changePassword = operation({
+  ...common,
+  action: 'changePassword',
+  policy: 'os_compute_api:os-admin-password',
+  body: bodies<string>({
+    '2.1': as(
+      Type.Object({ changePassword: Type.Object({ adminPass: Type.String({ maxLength: 255 }) }, closed) }, closed),
+      (body) => body.changePassword.adminPass,
+    ),
+  }),
+  handle: async (request, nova: NovaApi) => {
+    const instance = serverOf(request, nova)
+    const input = { uuid: instance.uuid, host: instance.host ?? '' }
+    const work = { saga: changePasswordSaga, input, secret: request.body }
+    await nova.conductor.beginCapable(instance, changePasswordRule, callerOf(request.context), 'setPassword', work)
+    return undefined
+  },
+})
+
+const crashDump = operation({
+  ...common,
+  action: 'trigger_crash_dump',
+  since: '2.17',
+  policy: 'os_compute_api:servers:trigger_crash_dump',
+  body: bodies<null>({ '2.17': as(Type.Object({ trigger_crash_dump: Type.Null() }, closed), () => null) }),
+  handle: async (request, nova: NovaApi) => {
+    const instance = serverOf(request, nova)
+    const input = { uuid: instance.uuid, host: instance.host ?? '' }
+    await nova.conductor.beginCapable(instance, crashDumpRule, callerOf(request.context), 'injectNmi', { saga: triggerCrashDump, input })
+    return undefined
+  },
+})
+
+export const serverRescueOperations = [rescue, unrescue, changePassword, crashDump]
