@@ -6,7 +6,7 @@
  */
 import { readdir, rm } from 'node:fs/promises'
 import type { DriverDeps, ExternalPlan, HostPlan, Inventory, NetworkDriver, NetworkPlan, Plugged, PortPlan, RouterPlan } from '../driver.ts'
-import { InvalidPlan } from '../errors.ts'
+import { CommandFailed, InvalidPlan } from '../errors.ts'
 import { makeNames } from '../names.ts'
 import { checkHostPlan, checkNetwork, checkPort, checkRouter, uuid } from '../validate.ts'
 import { capabilities } from './capabilities.ts'
@@ -28,7 +28,7 @@ import { convergeNamespace } from './namespace.ts'
 import { ensureExternal, ensureNetworkDevices, removalLines, sameDevices } from './networks.ts'
 import { passOtherFirewall } from './other-firewall.ts'
 import { ensureRouter } from './routers.ts'
-import { inside, ipBatch, run } from './run.ts'
+import { inside, ipBatch, ipSweep, run } from './run.ts'
 import { changeTables, dropTables, externalRules, networkRules, noRules, type Ruleset, replaceTables } from './tables.ts'
 
 /** `isComplete`: its devices and servers were all made. */
@@ -160,9 +160,11 @@ export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> 
       (names.isLeg(name) && !legs.has(name)) ||
       (master !== null && names.isBridge(master) && !names.isLeg(name) && !taps.has(name))
 
-    const links = [...(await listLinks(host.space)).values()].filter(isUnplanned)
+    const unplanned = async () => [...(await listLinks(host.space)).values()].filter(isUnplanned).map(({ name }) => name)
     const lost = (await listSpaces(names)).filter((space) => !spaces.has(space))
-    await ipBatch(host.space, [...links.map((link) => `link del ${link.name}`), ...lost.map((space) => `netns del ${space}`)])
+    await ipSweep(host.space, [...(await unplanned()).map((name) => `link del ${name}`), ...lost.map((space) => `netns del ${space}`)])
+    const left = await unplanned()
+    if (left.length > 0) throw new CommandFailed('ip link del', null, `${left.join(', ')} cannot be removed`)
   }
 
   return {

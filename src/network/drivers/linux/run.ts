@@ -76,6 +76,14 @@ export async function ipBatch(space: string | null, lines: readonly string[]): P
 }
 
 /**
+ * Many `ip` commands of which some may find their work done: a device goes with its namespace or with its peer. The caller
+ * looks afterwards whether what it wants is so.
+ */
+export async function ipSweep(space: string | null, lines: readonly string[]): Promise<void> {
+  if (lines.length > 0) await run(inside(space, ['ip', '-force', '-batch', '-']), { stdin: `${lines.join('\n')}\n` }).catch(() => undefined)
+}
+
+/**
  * Sets kernel parameters, written with slashes (`net/ipv4/ip_forward`). Those that this kernel lacks are passed over.
  * @throws {CommandFailed}
  */
