@@ -99,9 +99,15 @@ export function makeAuthenticator({ state, access, tokens, passwords, throttle, 
     passwords.checkLength(secret)
     const attempt = await throttle.attempt(key.slice(0, 512), address)
     if (!attempt) throw notAuthenticated()
-    const expected = stored()
-    if (!(await passwords.verify(secret, expected)) || stored() !== expected) throw notAuthenticated()
-    attempt.succeeded()
+    let isRight = false
+    try {
+      const expected = stored()
+      isRight = (await passwords.verify(secret, expected)) && stored() === expected
+    } finally {
+      if (isRight) attempt.succeeded()
+      else attempt.failed()
+    }
+    if (!isRight) throw notAuthenticated()
   }
 
   async function checkPassword(user: UserRef, password: string, address: string | null): Promise<string> {

@@ -2,6 +2,9 @@
  * Slows guessing: failures are counted for a user from one address, for the user, and for the address. Past a limit every
  * further attempt waits its turn, each turn twice as long as the one before, and an attempt that would wait too long fails at
  * once. Counts are forgotten after a while; what is remembered is bounded. Times are milliseconds.
+ *
+ * Attempts at the same time count as failures until their outcome is known: those beyond the limit wait for it, so that many
+ * clients of one user may log in at once, and many guesses may not.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../base/clock.ts'
@@ -12,12 +15,17 @@ const forgetAfterMs = 300_000
 /** A whole user or address may fail this many times as often as the pair of both. */
 const broader = 20
 
-type Count = { failures: number; lastMs: number; nextTurnMs: number }
+/** Attempts of one user from one address that may wait for the outcome of others. */
+const mostWaiting = 200
 
-export type Attempt = { succeeded(): void }
+type Count = { failures: number; lastMs: number; nextTurnMs: number }
+type Pair = Count & { inFlight: number; waiting: (() => void)[] }
+
+/** One of the two must be called, once. */
+export type Attempt = { succeeded(): void; failed(): void }
 
 export class Throttle {
-  readonly #counts = new LRUCache<string, Count>({ max: 20_000 })
+  readonly #counts = new LRUCache<string, Pair>({ max: 20_000 })
   readonly #clock: Clock
   readonly #limit: number
 
@@ -28,12 +36,17 @@ export class Throttle {
 
   /** Resolves when the attempt may be made; `null` when it is one too many. */
   async attempt(user: string, address: string | null): Promise<Attempt | null> {
+    const pair = this.#count(`pair ${address} ${user}`)
+    const givesUpMs = this.#clock.now() + longestWaitMs
+    while (pair.failures >= this.#limit && pair.inFlight > 0) {
+      if (pair.waiting.length >= mostWaiting || this.#clock.now() > givesUpMs) return null
+      await new Promise<void>((resolve) => pair.waiting.push(resolve))
+    }
     const nowMs = this.#clock.now()
-    const pair = this.#count(`pair ${address} ${user}`, nowMs)
     const keys = [
       { count: pair, limit: this.#limit },
-      { count: this.#count(`user ${user}`, nowMs), limit: this.#limit * broader },
-      { count: this.#count(`address ${address}`, nowMs), limit: this.#limit * broader },
+      { count: this.#count(`user ${user}`), limit: this.#limit * broader },
+      { count: this.#count(`address ${address}`), limit: this.#limit * broader },
     ]
     const turnMs = Math.max(nowMs, ...keys.map(({ count, limit }) => (count.failures >= limit ? count.nextTurnMs : 0)))
     if (turnMs - nowMs > longestWaitMs) return null
@@ -41,23 +54,30 @@ export class Throttle {
       if (count.failures < limit) continue
       count.nextTurnMs = turnMs + Math.min(longestWaitMs / 2, firstWaitMs * 2 ** Math.min(count.failures - limit, 16))
     }
-    // Counted before the outcome is known: attempts made at the same time count too.
     for (const { count } of keys) {
       count.failures++
       count.lastMs = turnMs
     }
+    pair.inFlight++
     if (turnMs > nowMs) await this.#clock.sleep(turnMs - nowMs)
+    const settle = () => {
+      pair.inFlight--
+      for (const next of pair.waiting.splice(0)) next()
+    }
     return {
       succeeded: () => {
-        for (const { count } of keys) count.failures = count === pair ? 0 : Math.max(0, count.failures - 1)
+        for (const { count } of keys) count.failures = count === pair ? pair.inFlight - 1 : Math.max(0, count.failures - 1)
+        settle()
       },
+      failed: settle,
     }
   }
 
-  #count(key: string, nowMs: number): Count {
+  #count(key: string): Pair {
+    const nowMs = this.#clock.now()
     const found = this.#counts.get(key)
-    if (found && nowMs - found.lastMs < forgetAfterMs) return found
-    const made = { failures: 0, lastMs: nowMs, nextTurnMs: 0 }
+    if (found && (found.inFlight > 0 || nowMs - found.lastMs < forgetAfterMs)) return found
+    const made = { failures: 0, lastMs: nowMs, nextTurnMs: 0, inFlight: 0, waiting: [] }
     this.#counts.set(key, made)
     return made
   }
