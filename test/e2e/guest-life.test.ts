@@ -98,8 +98,11 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`the life of gues
     expect(await Promise.all(ids.map(boots))).toEqual([1, 1, 1])
   })
 
-  it('without libvirtd an action fails honestly, and works when it is back', async () => {
+  it('without libvirtd an action fails honestly and a delete is owed; both are made good when it is back', async () => {
+    const owed = await session.create({ name: 'owed' })
+    await session.becomes(owed, 'ACTIVE')
     await host.libvirtd.kill()
+    await session.delete(owed)
     expect(await statuses()).toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE'])
     await session.action(first(), 'os-stop')
     await session.becomes(first(), 'ACTIVE')
@@ -113,6 +116,11 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`the life of gues
     await session.becomes(first(), 'SHUTOFF')
     await session.action(first(), 'os-start')
     await session.becomes(first(), 'ACTIVE')
+    const left = () => leftovers(host, dataDir, libvirtDir)
+    await until('the guest to end', () => (left().files.toString() === ids.toSorted().toString() ? true : null), 30_000)
+    await until('its rules to go', () => (left().rules.toString() === '' ? true : null), 10_000)
+    expect(host.domains()).toHaveLength(3)
+    expect(left()).toMatchObject({ taps: [], ports: 0, allocations: 9 })
   })
 
   it('a server whose QEMU is killed is off', async () => {

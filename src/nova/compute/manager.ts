@@ -59,7 +59,6 @@ export class ComputeManager implements AsyncDisposable {
   readonly #builds: Limiter
   readonly #ends: (() => void)[] = []
   #timer: Timer | undefined
-  #wasConnected = true
 
   constructor(deps: ManagerDeps) {
     this.#deps = deps
@@ -91,6 +90,7 @@ export class ComputeManager implements AsyncDisposable {
       driver.onEvent(({ uuid, change }) =>
         queue.publish({ type: guestChanged, payload: { host: this.host, uuid, change } satisfies GuestChanged }),
       ),
+      driver.onReturn(() => void this.report().then(() => queue.publish({ type: hostConnected, payload: { host: this.host } }))),
     )
     this.#schedule()
   }
@@ -104,9 +104,6 @@ export class ComputeManager implements AsyncDisposable {
     } catch (error) {
       log.warn({ host: this.host, err: error }, `the hypervisor does not answer: ${messageOf(error)}`)
     }
-    const { connected } = driver.status()
-    if (connected && !this.#wasConnected) queue.publish({ type: hostConnected, payload: { host: this.host } })
-    this.#wasConnected = connected
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -270,6 +270,8 @@ export type ComputeDriver = AsyncDisposable & {
 
   /** Returns the call that ends listening. */
   onEvent(listener: (event: GuestEvent) => void): () => void
+  /** The host answers after a time when it did not: what happened meanwhile was not told. Returns the call that ends listening. */
+  onReturn(listener: () => void): () => void
   /** All that the driver keeps on this host, by guest's uuid, for reaping and leak checks. */
   inventory(): Promise<{ readonly guests: readonly string[]; readonly files: readonly string[] }>
 }

@@ -238,6 +238,7 @@ export function makeFakeDriver(deps: FakeDriverDeps): FakeDriver {
       }
       return consoles.endpoint(guest, type === 'serial' ? 'serial' : 'vnc')
     },
+    onReturn: () => () => undefined,
     onEvent(listener) {
       const own = (event: GuestEvent) => listener(event)
       listeners.add(own)

@@ -84,6 +84,7 @@ class LibvirtDriver implements ComputeDriver {
   readonly interfaces: GuestInterfaces
   #sweep: Timer
   #closed = false
+  readonly #returnListeners = new Set<() => void>()
 
   constructor(deps: LibvirtDriverDeps) {
     if (!prefixForm.test(deps.cloudPrefix)) throw new RangeError(`not a prefix for domain names: ${deps.cloudPrefix}`)
@@ -95,7 +96,7 @@ class LibvirtDriver implements ComputeDriver {
       clock: deps.clock,
       log: deps.log,
       onEvent: (event) => this.#onEvent(event),
-      onUp: () => void this.#onUp(),
+      onUp: (_connection, isReturn) => void this.#onUp(isReturn),
     })
     this.#own = new OwnDomains(this.#session, deps.cloudPrefix)
     this.#announcer = new Announcer(deps.clock, deps.log)
@@ -260,6 +261,11 @@ class LibvirtDriver implements ComputeDriver {
 
   readonly injectNmi = (uuid: string): Promise<void> => this.#guests.on(uuid, injectNmi)
 
+  onReturn(listener: () => void): () => void {
+    this.#returnListeners.add(listener)
+    return () => this.#returnListeners.delete(listener)
+  }
+
   onEvent(listener: (event: GuestEvent) => void): () => void {
     return this.#announcer.listen(listener)
   }
@@ -290,11 +296,12 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   /** The daemon answers, for the first time or again: what was cut off meanwhile is mended. */
-  async #onUp(): Promise<void> {
+  async #onUp(isReturn: boolean): Promise<void> {
     const { log } = this.#deps
     try {
       await this.#maker.survey(await this.#session.use(), true)
       await this.snapshots.heal()
+      if (isReturn) for (const listener of this.#returnListeners) listener()
     } catch (error) {
       if (!this.#closed) log.error({ err: error }, `the host could not be surveyed: ${messageOf(error)}`)
     }

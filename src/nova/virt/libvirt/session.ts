@@ -12,8 +12,8 @@ export type SessionDeps = {
   clock: Clock
   log: Log
   onEvent: (event: DomainEvent) => void
-  /** The daemon answers, for the first time or again. */
-  onUp: (connection: Connection) => void
+  /** The daemon answers; `isReturn` when it was asked in vain before. */
+  onUp: (connection: Connection, isReturn: boolean) => void
 }
 
 const firstRetryMs = 500
@@ -26,6 +26,7 @@ export class Session implements AsyncDisposable {
   #retry: Timer | undefined
   #closed = false
   #trouble = 'not connected yet'
+  #wasAway = false
 
   constructor(deps: SessionDeps) {
     this.#deps = deps
@@ -55,15 +56,17 @@ export class Session implements AsyncDisposable {
       connection.onEvent(onEvent)
       connection.onConnection((state) => {
         log.info({ uri, state }, 'libvirt connection')
-        if (state === 'connected') onUp(connection)
-        else this.#trouble = 'the connection was lost'
+        if (state === 'connected') return onUp(connection, true)
+        this.#trouble = 'the connection was lost'
+        this.#wasAway = true
       })
       await connection.eventsReady()
       if (this.#closed) return await connection.close()
       this.#connection = connection
-      onUp(connection)
+      onUp(connection, this.#wasAway)
     } catch (error) {
       this.#trouble = messageOf(error)
+      this.#wasAway = true
       log.warn({ uri, err: error }, `libvirt does not answer: ${this.#trouble}`)
       if (this.#closed) return
       this.#retry = clock.after(retryMs, () => void this.#open(Math.min(retryMs * 2, lastRetryMs)))
