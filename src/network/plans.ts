@@ -86,6 +86,8 @@ function planOf(port: BoundPort, rules: ReadonlyMap<string, RulePlan[]>): PortPl
 /** An address or CIDR as nftables reads it too: it has its own mind about `10.0.0.0/08` and `2001:db8::1.2.3.4`. */
 const plainRange = (text: string): string => (text.includes('/') ? (parseCidr(text)?.text ?? text) : canonicalIp(text))
 
+const nobody: readonly string[] = Object.freeze([])
+
 /** Lists of rules by the set of groups, written as in {@link BoundPort.groups}. */
 function rulesOf(store: Store, ports: readonly BoundPort[]): Map<string, RulePlan[]> {
   const { db } = store
@@ -103,13 +105,13 @@ function rulesOf(store: Store, ports: readonly BoundPort[]): Map<string, RulePla
     portMin: rule.port_range_min,
     portMax: rule.port_range_max,
     remoteCidr: rule.normalized_cidr,
-    remoteIps: rule.remote_group_id === null ? null : (members.get(`${rule.remote_group_id} ${rule.ethertype}`) ?? []),
+    remoteIps: rule.remote_group_id === null ? null : (members.get(`${rule.remote_group_id} ${rule.ethertype}`) ?? nobody),
   })
   return new Map([...sets].map(([key, groups]) => [key, groups.flatMap((group) => byGroup.get(group) ?? []).map(plan)]))
 }
 
-/** Addresses of the members of groups, and those that members may borrow, by group and ethertype. */
-function membersOf(store: Store, groups: readonly string[]): Map<string, string[]> {
+/** Addresses of the members of groups, and those that members may borrow, by group and ethertype. Frozen, so that each list is checked but once. */
+function membersOf(store: Store, groups: readonly string[]): Map<string, readonly string[]> {
   const found = new Map<string, string[]>()
   if (groups.length === 0) return found
   const wanted = JSON.stringify(groups)
@@ -135,6 +137,7 @@ function membersOf(store: Store, groups: readonly string[]): Map<string, string[
     if (!list.includes(ip)) list.push(ip)
     found.set(key, list)
   }
+  for (const list of found.values()) Object.freeze(list)
   return found
 }
 

@@ -76,7 +76,7 @@ export type RulePlan = {
   portMax: number | null
   remoteCidr: string | null
   /** The addresses of the members of the remote group, or the CIDRs of an address group. */
-  remoteIps: string[] | null
+  remoteIps: readonly string[] | null
 }
 
 export type RouterPlan = {

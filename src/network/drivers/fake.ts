@@ -50,7 +50,6 @@ export function makeFakeDriver(deps: { cloudPrefix: string }): NetworkDriver {
       checkPort(port)
       const network = networks.get(networkId)
       if (!network) throw new InvalidPlan(`network ${networkId} was not applied`)
-      networks.set(networkId, { ...network, ports: [...network.ports.filter((one) => one.id !== port.id), port] })
       taps.set(port.tap, networkId)
       return { bridge: names.bridge(networkId), tap: port.tap, mtu: network.mtu }
     },

@@ -126,7 +126,16 @@ function checkRule(rule: RulePlan): void {
   if (rule.portMin !== null) integer('port', rule.portMin, 0, 65_535)
   if (rule.portMax !== null) integer('port', rule.portMax, 0, 65_535)
   if (rule.remoteCidr !== null) ipOrCidr('remote', rule.remoteCidr, version)
-  for (const remote of rule.remoteIps ?? []) ipOrCidr('remote', remote)
+  if (rule.remoteIps !== null) checkRemotes(rule.remoteIps)
+}
+
+/** Lists that passed and cannot change any more: the ports of a group share one, which may be as long as the group has members. */
+const passed = new WeakSet<readonly string[]>()
+
+function checkRemotes(list: readonly string[]): void {
+  if (passed.has(list)) return
+  for (const remote of list) ipOrCidr('remote', remote)
+  if (Object.isFrozen(list)) passed.add(list)
 }
 
 /** @throws {InvalidPlan} */
