@@ -18,6 +18,7 @@ import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type ActionRule, type Caller, checkLock, checkRule, hostOf, powerRules } from './guard.ts'
 import { changePassword, triggerCrashDump } from './inside.ts'
+import { attachInterface, detachInterface } from './interfaces.ts'
 import { notify } from './notifications.ts'
 import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
@@ -58,6 +59,8 @@ const serverSagas: readonly { name: string }[] = [
   unrescueServer,
   changePassword,
   triggerCrashDump,
+  attachInterface,
+  detachInterface,
 ]
 
 /** A saga to begin, with what else its first transaction writes. */

@@ -5,6 +5,14 @@ export { type DeleteInput, deleteServer } from './delete.ts'
 export type { ConductorDeps, ConfigDriveFiles } from './deps.ts'
 export { type ActionRule, type Caller, checkLaunched, checkLock, checkState, hostOf } from './guard.ts'
 export { changePassword, changePasswordRule, crashDumpRule, type InsideInput, triggerCrashDump } from './inside.ts'
+export {
+  type AttachInput,
+  attachInterface,
+  attachInterfaceRule,
+  type DetachInput,
+  detachInterface,
+  detachInterfaceRule,
+} from './interfaces.ts'
 export type { RequestedNic } from './ports.ts'
 export { powerServer } from './power.ts'
 export { type SyncVerdict, verdict } from './power-sync.ts'
