@@ -144,7 +144,7 @@ describe('the end', () => {
     const end = closed()
     guestSide.end()
     await until('the hang-up to arrive', () => socket.closed)
-    await clock.advance('1 s')
+    await clock.advance('3 s')
     expect(await end).toEqual({ code: 1000, reason: 'console closed' })
   })
 

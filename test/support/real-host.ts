@@ -36,7 +36,8 @@ export function realHostMissing(): string | null {
   return libvirtdMissing() ?? null
 }
 
-const run = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: 'utf8', timeout: 20_000 })
+const run = (program: string, ...args: string[]): string =>
+  execFileSync(program, args, { encoding: 'utf8', timeout: 20_000, stdio: ['ignore', 'pipe', 'pipe'] })
 
 export async function makeRealHost(dir: string): Promise<RealHost> {
   const keptLibvirt = join(kept, 'libvirt')

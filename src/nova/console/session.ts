@@ -14,7 +14,7 @@ export const highWaterBytes = 512 * 1024
 const lowWaterBytes = 128 * 1024
 const pingEveryMs = 30_000
 /** The hypervisor's socket may end a moment before the word comes that the guest has stopped, which is the better reason. */
-const reasonGraceMs = 1000
+const reasonGraceMs = 3000
 const closeGraceMs = 1000
 
 export type SessionDeps = {

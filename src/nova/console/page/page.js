@@ -8,8 +8,12 @@ import RFB from './novnc/core/rfb.js'
 
 const byId = (id) => document.getElementById(id)
 const query = new URLSearchParams(location.search)
-const keys = { delete: 0xffff, enter: 0xff0d, tab: 0xff09 }
+const keys = { delete: 0xffff, enter: 0xff0d, tab: 0xff09, shift: 0xffe1 }
 const pasteMax = 4096
+/** A guest's keyboard holds few keys that were not read yet, and loses what comes faster. */
+const keyPauseMs = 30
+/** What an American keyboard, which QEMU takes a console to have, has only beside Shift. */
+const needsShift = /[A-Z~!@#$%^&*()_+{}|:"<>?]/
 
 let name = query.get('title')?.trim() ?? ''
 /** @type {RFB | null} */
@@ -100,8 +104,15 @@ function keysymOf(character) {
   return code < 0x100 ? code : 0x01000000 + code
 }
 
-function type(text) {
-  for (const character of text.replaceAll('\r\n', '\n').slice(0, pasteMax)) rfb?.sendKey(keysymOf(character), null)
+async function type(text) {
+  for (const character of text.replaceAll('\r\n', '\n').slice(0, pasteMax)) {
+    if (document.body.dataset.state !== 'connected') return
+    const isShifted = needsShift.test(character)
+    if (isShifted) rfb.sendKey(keys.shift, null, true)
+    rfb.sendKey(keysymOf(character), null)
+    if (isShifted) rfb.sendKey(keys.shift, null, false)
+    await new Promise((resolve) => setTimeout(resolve, keyPauseMs))
+  }
 }
 
 byId('cad').addEventListener('click', () => {
@@ -117,7 +128,7 @@ byId('paste').addEventListener('click', () => {
 })
 dialog.addEventListener('close', () => {
   const text = byId('text').value
-  if (dialog.returnValue === 'type') type(text)
+  if (dialog.returnValue === 'type') void type(text)
   if (dialog.returnValue === 'clipboard') rfb?.clipboardPasteFrom(text)
   rfb?.focus()
 })
