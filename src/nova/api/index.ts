@@ -28,6 +28,7 @@ import { serverRebuildOperations } from './server-rebuild.ts'
 import { serverRescueOperations } from './server-rescue.ts'
 import { serverResizeOperations } from './server-resize.ts'
 import { serverSecurityGroupOperations } from './server-security-groups.ts'
+import { serverShelveOperations } from './server-shelve.ts'
 import { serverSnapshotOperations } from './server-snapshots.ts'
 import { serverTagOperations } from './server-tags.ts'
 import { serverOperations } from './servers.ts'
@@ -40,6 +41,7 @@ export const computeOperations = [
   ...serverActionOperations,
   ...serverAdminOperations,
   ...serverResizeOperations,
+  ...serverShelveOperations,
   ...serverRescueOperations,
   ...serverInsightOperations,
   ...serverRebuildOperations,

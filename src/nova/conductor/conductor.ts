@@ -25,6 +25,7 @@ import { powerServer } from './power.ts'
 import { rebuildServer } from './rebuild.ts'
 import { rescueServer, unrescueServer } from './rescue.ts'
 import { confirmResize, resizeServer, revertResize } from './resize.ts'
+import { offloadServer, shelveServer, unshelveServer } from './shelve.ts'
 import { snapshotServer } from './snapshot.ts'
 import { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
 import { HostWatch } from './watch.ts'
@@ -61,6 +62,9 @@ const serverSagas: readonly { name: string }[] = [
   triggerCrashDump,
   attachInterface,
   detachInterface,
+  shelveServer,
+  offloadServer,
+  unshelveServer,
 ]
 
 /** A saga to begin, with what else its first transaction writes. */

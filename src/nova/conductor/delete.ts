@@ -16,8 +16,10 @@ export type DeleteInput = { uuid: string }
 
 export const deleteServer = saga<DeleteInput, ConductorDeps>('delete-server/1')
   .step('guest', {
-    async run({ input }, { model, queue, log }) {
+    async run({ input }, { model, queue, log, images }) {
       const instance = model.instances.find(input.uuid)
+      const { shelved_image_id: shelvedImage } = model.instances.systemMetadata(input.uuid)
+      if (shelvedImage) await images.remove(shelvedImage)
       if (!instance?.host) return { host: null }
       try {
         await askHost(queue, instance.host, 'destroy', { uuid: instance.uuid, portIds: instance.ports.map(({ portId }) => portId) })

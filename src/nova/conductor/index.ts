@@ -30,6 +30,17 @@ export {
   revertResizeRule,
   takeUp,
 } from './resize.ts'
+export {
+  type OffloadInput,
+  offloadRule,
+  offloadServer,
+  type ShelveInput,
+  shelveRule,
+  shelveServer,
+  type UnshelveInput,
+  unshelveRule,
+  unshelveServer,
+} from './shelve.ts'
 export { createBackupRule, createImageRule, type SnapshotInput, snapshotServer } from './snapshot.ts'
 export { registerSnapshot } from './snapshot-image.ts'
 export { restoreServer, softDeleteServer } from './soft-delete.ts'

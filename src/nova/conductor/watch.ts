@@ -24,6 +24,7 @@ import { powerServer } from './power.ts'
 import { syncPower } from './power-sync.ts'
 import { reconcileHost, refreshPorts } from './reconcile.ts'
 import { confirmResize } from './resize.ts'
+import { offloadServer } from './shelve.ts'
 
 const controlServices = [
   ['nova-scheduler', 'scheduler'],
@@ -71,8 +72,15 @@ export class HostWatch implements AsyncDisposable {
   /** Takes up unfinished work and compares every host with its records; afterwards on a timer. */
   async recover(): Promise<void> {
     const { sagas, config, model } = this.#deps
-    const { resumeGuestsStateOnHostBoot, syncPowerStateInterval, reclaimInstanceInterval, instanceDeleteInterval, resizeConfirmWindow } =
-      config.get(novaConfig)
+    const {
+      resumeGuestsStateOnHostBoot,
+      syncPowerStateInterval,
+      reclaimInstanceInterval,
+      instanceDeleteInterval,
+      resizeConfirmWindow,
+      shelvedOffloadTime,
+      shelvedPollInterval,
+    } = config.get(novaConfig)
     const { managerInterval } = config.get(conductorConfig)
     sagas.resume()
     this.#releaseForgotten()
@@ -80,6 +88,7 @@ export class HostWatch implements AsyncDisposable {
     if (syncPowerStateInterval > 0) this.#every(syncPowerStateInterval * 1000, () => this.#reconcileAll())
     if (reclaimInstanceInterval > 0) this.#every(instanceDeleteInterval * 1000, async () => this.#reclaim(reclaimInstanceInterval * 1000))
     if (resizeConfirmWindow > 0) this.#every(unconfirmedPollMs, async () => this.#confirmResizes(resizeConfirmWindow * 1000))
+    if (shelvedOffloadTime > 0) this.#every(shelvedPollInterval * 1000, async () => this.#offload(shelvedOffloadTime * 1000))
     if (managerInterval > 0) this.#every(managerInterval * 1000, () => this.#collectImages())
   }
 
@@ -125,6 +134,19 @@ export class HostWatch implements AsyncDisposable {
       const input = { uuid, host: instance.host, migrationId: id }
       db.transaction(() => {
         if (model.migrations.move(id, ['finished'], 'confirming')) void sagas.start(confirmResize, input, { key: uuid })
+      })
+    }
+  }
+
+  /** Shelved servers that have been on their host for long enough leave it. */
+  #offload(keepMs: number): void {
+    const { model, sagas, db, clock } = this.#deps
+    const latest = timeText(clock.now() - keepMs)
+    for (const { uuid, host } of model.instances.list("WHERE i.deleted = 0 AND i.vm_state = 'shelved' AND i.task_state IS NULL", {})) {
+      if (host === null || (model.instances.systemMetadata(uuid).shelved_at ?? '') > latest) continue
+      db.transaction(() => {
+        if (!model.instances.tryUpdate(uuid, { task_state: 'shelving_offloading' }, { vmState: ['shelved'], taskState: [null] })) return
+        void sagas.start(offloadServer, { uuid, host }, { key: uuid })
       })
     }
   }

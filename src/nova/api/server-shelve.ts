@@ -1,0 +1,109 @@
+/**
+ * `shelve`, `shelveOffload`, `unshelve`.
+ *
+ * @see https://docs.openstack.org/api-ref/compute/#shelve-server-shelve-action
+ */
+import { type TProperties, Type } from '@sinclair/typebox'
+import { conflict, invalid } from '../../base/errors.ts'
+import { as, bodies, operation } from '../../base/http/index.ts'
+import {
+  offloadRule,
+  offloadServer,
+  registerSnapshot,
+  type ShelveInput,
+  shelveRule,
+  shelveServer,
+  unshelveRule,
+  unshelveServer,
+} from '../conductor/index.ts'
+import { novaConfig } from '../model/index.ts'
+import { callerOf, type NovaApi } from './deps.ts'
+import { actionPath, nothing } from './server-actions.ts'
+import { serverOf } from './servers.ts'
+
+const closed = { additionalProperties: false } as const
+const common = { method: 'POST', path: actionPath, status: 202, errors: [400, 403, 404, 409, 501] } as const
+
+const shelve = operation({
+  ...common,
+  action: 'shelve',
+  policy: 'os_compute_api:os-shelve:shelve',
+  body: nothing('shelve'),
+  handle: async (request, nova: NovaApi) => {
+    const instance = serverOf(request, nova)
+    const caller = callerOf(request.context)
+    const offload = nova.config.get(novaConfig).shelvedOffloadTime === 0
+    const input: ShelveInput = { uuid: instance.uuid, host: instance.host ?? '', imageId: '', was: instance.vmState, offload }
+    await nova.conductor.beginCapable(instance, shelveRule, caller, 'snapshots', {
+      saga: shelveServer,
+      input,
+      rows: () => {
+        const wish = { name: `${instance.name.slice(0, 247)}-shelved`, kind: 'snapshot', properties: {} } as const
+        input.imageId = registerSnapshot(nova, instance, caller.userId, wish)
+      },
+    })
+    return undefined
+  },
+})
+
+const shelveOffload = operation({
+  ...common,
+  action: 'shelveOffload',
+  policy: 'os_compute_api:os-shelve:shelve_offload',
+  body: nothing('shelveOffload'),
+  handle: (request, nova: NovaApi) => {
+    const instance = serverOf(request, nova)
+    const input = { uuid: instance.uuid, host: instance.host ?? '' }
+    void nova.conductor.begin(instance, offloadRule, callerOf(request.context), { saga: offloadServer, input })
+    return undefined
+  },
+})
+
+/** Where it is to go, if the request says; a zone of `null` lets go of the one that it was bound to. */
+type Unshelve = { zone?: string | null; host?: string }
+const rung = (properties: TProperties) =>
+  as(
+    Type.Object({ unshelve: Type.Union([Type.Null(), Type.Object(properties, { ...closed, minProperties: 1 })]) }, closed),
+    (body): Unshelve => {
+      const { availability_zone, host } = (body.unshelve ?? {}) as { availability_zone?: string | null; host?: string }
+      return { ...(availability_zone === undefined ? {} : { zone: availability_zone }), ...(host === undefined ? {} : { host }) }
+    },
+  )
+const text = Type.String({ minLength: 1, maxLength: 255 })
+
+const unshelve = operation({
+  ...common,
+  action: 'unshelve',
+  policy: 'os_compute_api:os-shelve:unshelve',
+  body: bodies<Unshelve>({
+    '2.1': as(Type.Object({ unshelve: Type.Unknown() }, closed), () => ({})),
+    '2.77': rung({ availability_zone: text }),
+    '2.91': rung({ availability_zone: Type.Optional(Type.Union([text, Type.Null()])), host: Type.Optional(text) }),
+  }),
+  handle: (request, nova: NovaApi) => {
+    const { body, context, enforce } = request
+    const instance = serverOf(request, nova)
+    const { uuid } = instance
+    if (body.host !== undefined) enforce('os_compute_api:os-shelve:unshelve_to_host')
+    const isBound = body.zone !== undefined || body.host !== undefined
+    if (isBound && instance.vmState === 'shelved')
+      throw conflict(
+        `Instance ${uuid} is still on its host: an availability zone or a host may be named only for SHELVED_OFFLOADED servers.`,
+      )
+    if (body.zone && !nova.model.hosts.zones().some(({ name }) => name === body.zone && name !== 'internal'))
+      throw invalid('The requested availability zone is not available')
+    if (body.host !== undefined && !nova.model.hosts.nodes().some(({ host }) => host === body.host))
+      throw invalid(`Compute host ${body.host} could not be found.`)
+    const kept = body.zone === undefined ? instance.spec : { ...instance.spec, pinnedZone: body.zone }
+    const imageId = nova.model.instances.systemMetadata(uuid).shelved_image_id ?? null
+    const spec = { ...kept, requestedHost: body.host ?? null, requestedNode: null }
+    void nova.conductor.begin(instance, unshelveRule, callerOf(context), {
+      saga: unshelveServer,
+      input: { uuid, host: instance.host, imageId, spec },
+      rows: () => nova.model.instances.setSpec(uuid, kept),
+    })
+    return undefined
+  },
+})
+
+export const serverShelveOperations = [shelve, shelveOffload, unshelve]

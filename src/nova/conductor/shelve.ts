@@ -1,0 +1,191 @@
+/**
+ * Shelving: the guest is powered off and its root disk becomes an image; offloaded, it leaves its host with its room there,
+ * while ports and addresses stay. Unshelved, it starts where it is or is made anew from the image, on any host.
+ */
+import { CloudError, messageOf } from '../../base/errors.ts'
+import { RetryFrom, saga } from '../../base/saga/index.ts'
+import type { RequestSpec, TaskState, VmState } from '../model/index.ts'
+import { type Selection, schedulerConfig } from '../scheduler/index.ts'
+import { GuestError, PowerState } from '../virt/index.ts'
+import { graceMs, spawnArgs } from './build.ts'
+import { askCancellably, askHost } from './compute-client.ts'
+import type { ConductorDeps } from './deps.ts'
+import { type Ending, ended, endedBadly } from './endings.ts'
+import type { ActionRule } from './guard.ts'
+import { computeOwner, readPorts } from './ports.ts'
+import { fillImage } from './snapshot.ts'
+
+export type ShelveInput = { uuid: string; host: string; imageId: string; was: VmState /** It leaves its host at once. */; offload: boolean }
+export type OffloadInput = { uuid: string; host: string }
+export type UnshelveInput = {
+  uuid: string /** Where it still is; `null` when it was offloaded. */
+  host: string | null
+  imageId: string | null
+  spec: RequestSpec
+}
+
+const vmStates = ['active', 'stopped', 'paused', 'suspended'] as const
+export const shelveRule: ActionRule = { name: 'shelve', vmStates, tasks: [null], task: 'shelving' }
+export const offloadRule: ActionRule = {
+  name: 'shelveOffload',
+  vmStates: ['shelved'],
+  tasks: [null],
+  task: 'shelving_offloading',
+}
+export const unshelveRule: ActionRule = { name: 'unshelve', vmStates: ['shelved', 'shelved_offloaded'], tasks: [null], task: 'unshelving' }
+
+const shelving: readonly TaskState[] = ['shelving', 'shelving_image_pending_upload', 'shelving_image_uploading', 'shelving_offloading']
+const unshelving: readonly TaskState[] = ['unshelving', 'spawning']
+type Context = { input: { uuid: string; host: string | null }; requestId: string | null }
+type Phase = 'shelve' | 'shelve_offload' | 'unshelve'
+const ending = ({ input: { uuid, host }, requestId }: Context, phase: Phase): Ending => ({
+  uuid,
+  requestId,
+  host,
+  event: `compute_${phase}_instance`,
+  phase,
+})
+
+/** The guest ends, ports stay the server's. */
+async function leaveHost({ model, queue }: ConductorDeps, uuid: string, host: string): Promise<void> {
+  const portIds = model.instances.get(uuid).ports.map(({ portId }) => portId)
+  await askHost(queue, host, 'destroy', { uuid, portIds }, uuid)
+}
+
+function offloaded({ model, placement }: ConductorDeps, uuid: string): boolean {
+  const change = { vm_state: 'shelved_offloaded', task_state: null, power_state: PowerState.shutdown, host: null, node: null } as const
+  if (!model.instances.tryUpdate(uuid, change, { taskState: shelving })) return false
+  placement.release(uuid)
+  return true
+}
+
+export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
+  .step('off', {
+    async run({ input: { uuid, host } }, deps) {
+      await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+    },
+    async undo({ input: { uuid, host, imageId, was } }, { model, queue, images }) {
+      await images.remove(imageId)
+      if (was !== 'active') return
+      const portIds = model.instances.get(uuid).ports.map(({ portId }) => portId)
+      await askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+    },
+  })
+  .step('image', {
+    async run({ input: { uuid, host, imageId }, signal }, deps) {
+      await fillImage({ uuid, host, imageId, signal }, deps)
+    },
+    commit(context, _output, deps) {
+      const { uuid, host, imageId, offload } = context.input
+      const { model, clock } = deps
+      const change = { task_state: offload ? 'shelving_offloading' : null, vm_state: 'shelved', power_state: PowerState.shutdown } as const
+      if (!model.instances.tryUpdate(uuid, change, { taskState: shelving })) return
+      model.instances.setSystemMetadata(uuid, { shelved_at: clock.text(), shelved_image_id: imageId, shelved_host: host })
+      ended(deps, ending(context, 'shelve'))
+    },
+  })
+  .end({
+    done({ input: { uuid, host, offload } }, _outputs, { sagas, model }) {
+      if (offload && model.instances.find(uuid)?.taskState === 'shelving_offloading')
+        void sagas.start(offloadServer, { uuid, host }, { key: uuid })
+    },
+    undone(context, error, deps) {
+      const { uuid, was } = context.input
+      // What a paused or suspended guest had in memory went when it was powered off.
+      const change = { vm_state: was === 'active' ? was : 'stopped', task_state: null } as const
+      if (deps.model.instances.tryUpdate(uuid, change, { taskState: shelving })) endedBadly(deps, ending(context, 'shelve'), error)
+    },
+  })
+
+export const offloadServer = saga<OffloadInput, ConductorDeps>('offload-server/1')
+  .step('guest', {
+    run: ({ input: { uuid, host } }, deps) => leaveHost(deps, uuid, host),
+    commit(context, _output, deps) {
+      if (offloaded(deps, context.input.uuid)) ended(deps, ending(context, 'shelve_offload'))
+    },
+  })
+  .end({
+    undone(context, error, deps) {
+      if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: shelving }))
+        endedBadly(deps, ending(context, 'shelve_offload'), error)
+    },
+  })
+
+export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-server/1')
+  .step('host', {
+    run({ input: { uuid, host, spec }, earlier }, deps): Pick<Selection, 'host' | 'node' | 'zone'> {
+      const instance = deps.model.instances.get(uuid)
+      if (host !== null) return { host, node: instance.node ?? '', zone: instance.availabilityZone ?? '' }
+      const { projectId, userId, flavor } = instance
+      const imageProperties = deps.model.instances.keptProperties([uuid]).get(uuid) ?? {}
+      const ignoreHosts = (earlier as Selection[]).map((one) => one.host)
+      return deps.scheduler.select({ instanceUuid: uuid, projectId, userId, flavor, spec, imageProperties, ignoreHosts })
+    },
+    commit({ input: { uuid, host: before } }, { host, node, zone }, deps) {
+      if (before !== null) return
+      const change = { host, node, availability_zone: zone, task_state: 'spawning' } as const
+      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: unshelving })) return
+      const { hostname } = deps.model.instances.get(uuid)
+      for (const { id, key, networkId, projectId, securityGroupIds } of deps.networks.portsOf(uuid)) {
+        const binding = { deviceId: uuid, deviceOwner: computeOwner(zone), host, hostname }
+        if (key === null) deps.networks.attachPort(id, binding)
+        else deps.networks.createPort({ ...binding, key, networkId, projectId, securityGroupIds })
+      }
+    },
+    undo({ input: { uuid, host } }, { db, model, placement }) {
+      if (host !== null) return
+      db.transaction(() => {
+        placement.release(uuid)
+        model.instances.tryUpdate(uuid, { host: null, node: null, task_state: 'unshelving' }, { taskState: unshelving })
+      })
+    },
+  })
+  .step('guest', {
+    async run({ input: { uuid, host: before, imageId }, outputs, signal }, deps) {
+      const { host } = outputs.host
+      const instance = deps.model.instances.get(uuid)
+      if (before !== null) {
+        const portIds = instance.ports.map(({ portId }) => portId)
+        await askHost(deps.queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+        return
+      }
+      const imageProperties = deps.model.instances.keptProperties([uuid]).get(uuid) ?? {}
+      const args = await spawnArgs({ ...instance, imageId: imageId ?? instance.imageId }, { imageProperties }, deps)
+      try {
+        await askCancellably(deps.queue, host, 'spawn', args, { lane: uuid, signal })
+      } catch (error) {
+        const mayTryElsewhere = error instanceof GuestError || (error instanceof CloudError && error.kind === 'unavailable')
+        if (signal.aborted || !mayTryElsewhere) throw error
+        throw new RetryFrom('host', messageOf(error), { cause: error })
+      }
+    },
+    commit(context, _output, deps) {
+      const { uuid, host: before, imageId } = context.input
+      const launched_at = deps.clock.text()
+      const change = { vm_state: 'active', task_state: null, power_state: PowerState.running, launched_at } as const
+      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: unshelving })) return
+      if (before === null && imageId !== null) deps.model.extras.setRootImage(uuid, imageId)
+      deps.model.instances.setPorts(uuid, readPorts(deps, uuid, deps.model.instances.get(uuid).ports))
+      deps.model.instances.setSystemMetadata(uuid, { shelved_at: null, shelved_image_id: null, shelved_host: null })
+      ended(deps, ending(context, 'unshelve'))
+    },
+    async undo({ input: { uuid, host: before }, outputs }, deps) {
+      const host = outputs.host?.host
+      if (host === undefined) return
+      if (before === null) await leaveHost(deps, uuid, host)
+      else await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+    },
+  })
+  .end({
+    maxAttempts: ({ config }) => config.get(schedulerConfig).maxAttempts,
+    done({ input: { imageId } }, _outputs, { images, db, log }) {
+      if (imageId === null) return
+      db.afterCommit(() => {
+        images.remove(imageId).catch((error: unknown) => log.warn({ image: imageId, err: error }, 'the image of a shelved server stays'))
+      })
+    },
+    undone(context, error, deps) {
+      if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: unshelving }))
+        endedBadly(deps, ending(context, 'unshelve'), error)
+    },
+  })
