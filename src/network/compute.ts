@@ -191,6 +191,10 @@ export function detachPort(store: Store, id: string): void {
 
 export const deleteServerPort = (store: Store, id: string): void => deletePortRow(store, id)
 
+/** Which groups a server's port is in, instead of those it was in. @throws {CloudError} `not-found`; `conflict` when the port has no port security. */
+export const setPortGroups = (store: Store, id: string, groupIds: readonly string[]): void =>
+  updatePort(store, id, { security_groups: [...groupIds] })
+
 /**
  * Groups by name or id, in the order asked.
  * @throws {CloudError} `invalid` for one that the project doesn't have, `conflict` for a name that several have.

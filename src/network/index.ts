@@ -20,6 +20,7 @@ import {
   type PortIdentity,
   portsOfMany,
   type ServerPort,
+  setPortGroups,
   usableNetworks,
   type Viewer,
 } from './compute.ts'
@@ -65,6 +66,8 @@ export type Networks = AsyncDisposable & {
   deletePort(portId: string): void
   /** @throws {CloudError} `invalid` for none, `conflict` for several of a name. */
   securityGroupsByNameOrId(projectId: string, names: readonly string[]): { id: string; name: string }[]
+  /** @throws {CloudError} `not-found`; `conflict` when the port has no port security. */
+  setPortSecurityGroups(portId: string, groupIds: readonly string[]): void
   /** With their rules, in the order asked; one that is gone is left out. */
   securityGroups(ids: readonly string[]): SecurityGroup[]
   networkData(deviceId: string): NetworkInfoEntry[]
@@ -137,6 +140,7 @@ export function makeNetworks(ground: Ground & { driver: NetworkDriver; host: str
     detachPort: (portId) => detachPort(store, portId),
     deletePort: (portId) => deleteServerPort(store, portId),
     securityGroupsByNameOrId: (projectId, names) => groupsByNameOrId(store, projectId, names),
+    setPortSecurityGroups: (portId, groupIds) => setPortGroups(store, portId, groupIds),
     securityGroups: (ids) => groupsWithRules(store, ids),
     networkData: (deviceId) => networkDataOfMany(store, [deviceId]).get(deviceId) ?? [],
     networkDataOfMany: (deviceIds) => networkDataOfMany(store, deviceIds),
