@@ -43,4 +43,4 @@ export {
 } from './shelve.ts'
 export { createBackupRule, createImageRule, type SnapshotInput, snapshotServer } from './snapshot.ts'
 export { registerSnapshot } from './snapshot-image.ts'
-export { restoreServer, softDeleteServer } from './soft-delete.ts'
+export { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
