@@ -117,8 +117,7 @@ export function listImages(db: Database, catalog: Catalog, query: ListQuery, vie
     if (!marker) throw invalid(`No image found with ID ${query.marker.slice(0, 64)}`)
     conditions.push(afterMarker(marker, sort))
   }
-  // Filters make too many different statements to keep them all prepared.
-  const rows = db.sqlite
+  const rows = db
     .prepare(
       `SELECT * FROM images WHERE ${conditions.map(({ text }) => text).join(' AND ')}
        ORDER BY ${sort.map(({ key, isDescending }) => `${ordered(key)} ${isDescending ? 'DESC' : 'ASC'}`).join(', ')} LIMIT ?`,

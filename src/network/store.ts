@@ -151,12 +151,12 @@ export function insert<T extends Table>(store: Store, table: T, row: Rows[T]): R
   return row
 }
 
-/** Writes the changes, if there are any, and counts the revision. The statement is not kept: there is one for each set of columns. */
+/** Writes the changes, if there are any, and counts the revision. */
 export function change<T extends Table>(store: Store, table: T, id: string, changes: Partial<Rows[T]>): void {
   const entries = Object.entries(changes).filter(([, value]) => value !== undefined)
   if (entries.length === 0) return
   const assignments = entries.map(([name]) => `${name} = ?`).join(', ')
-  store.db.sqlite
+  store.db
     .prepare(`UPDATE ${table} SET ${assignments}, revision_number = revision_number + 1, updated_at = ? WHERE id = ?`)
     .run(...entries.map(([, value]) => value), store.clock.text(), id)
 }

@@ -92,8 +92,8 @@ export function page<Row extends { id: string }>(store: Store, spec: ListSpec, r
   const marker = search.get('marker')
   if (marker !== null) {
     const columns = order.map(({ by }, i) => `${by} AS k${i}`).join(', ')
-    const at = store.db.sqlite
-      .prepare<unknown[], Record<string, unknown>>(`SELECT ${columns} FROM (${spec.select}) t WHERE t.id = ? AND (${visible.sql})`)
+    const at = store.db
+      .prepare<Record<string, unknown>>(`SELECT ${columns} FROM (${spec.select}) t WHERE t.id = ? AND (${visible.sql})`)
       .get(marker, ...visible.params)
     if (!at) throw spec.notFound(marker)
     const after = afterMarker(order, at, isReverse)
@@ -102,9 +102,7 @@ export function page<Row extends { id: string }>(store: Store, spec: ListSpec, r
   }
   const direction = (isDown: boolean) => (isDown !== isReverse ? 'DESC' : 'ASC')
   const orderBy = order.map(({ by, isDown }) => `${by} ${direction(isDown)}`).join(', ')
-  const rows = store.db.sqlite
-    .prepare<unknown[], Row>(`${spec.select} WHERE ${where.join(' AND ')} ORDER BY ${orderBy} LIMIT ?`)
-    .all(...params, limit ?? -1)
+  const rows = store.db.prepare<Row>(`${spec.select} WHERE ${where.join(' AND ')} ORDER BY ${orderBy} LIMIT ?`).all(...params, limit ?? -1)
   if (isReverse) rows.reverse()
   return { rows, links: limit === null ? null : linksOf(request, rows, limit, marker, isReverse) }
 }

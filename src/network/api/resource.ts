@@ -54,7 +54,7 @@ export function permit(request: Request, rule: string, projectId: string | null)
 /** The row, if the caller may see it. @throws {CloudError} `not-found`. */
 export function visibleRow<Row extends Owned>(resource: Resource<Row>, id: string, request: Request, { store }: ApiDeps): Row {
   const { sql, params } = resource.visible(viewerOf(principalOf(request.context)))
-  const row = store.db.sqlite.prepare<unknown[], Row>(`${resource.list.select} WHERE t.id = ? AND (${sql})`).get(id, ...params)
+  const row = store.db.prepare<Row>(`${resource.list.select} WHERE t.id = ? AND (${sql})`).get(id, ...params)
   if (!row) throw resource.list.notFound(id)
   return row
 }
