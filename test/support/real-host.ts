@@ -45,7 +45,6 @@ export async function makeRealHost(dir: string): Promise<RealHost> {
   run('ip', 'netns', 'add', namespace)
   run('ip', '-n', namespace, 'link', 'set', 'lo', 'up')
   const libvirtd = await startPrivateLibvirtd({ dir, netns: namespace, ...(existsSync(keptLibvirt) ? { cacheFrom: keptLibvirt } : {}) })
-  const dataDirs = new Set<string>()
   const virsh = (...args: string[]) => run('virsh', '-c', libvirtd.uri, '-q', ...args)
   const env = { MINICLOUD_LIBVIRT_CONNECTION_URI: libvirtd.uri, MINICLOUD_HOST_NAMESPACE: namespace }
   const inside = (...command: string[]) => run('ip', 'netns', 'exec', namespace, ...command)
@@ -61,7 +60,6 @@ export async function makeRealHost(dir: string): Promise<RealHost> {
     async serve(options) {
       const tiny = join(options.dataDir, 'tiny')
       if (existsSync(join(kept, 'tiny')) && !existsSync(tiny)) copy(join(kept, 'tiny'), tiny)
-      dataDirs.add(options.dataDir)
       const cloud = await serve({ driver: 'libvirt', ...options, env: { ...env, ...options.env } })
       if (existsSync(tiny) && !existsSync(join(kept, 'tiny'))) copy(tiny, join(kept, 'tiny'))
       return cloud
@@ -70,7 +68,7 @@ export async function makeRealHost(dir: string): Promise<RealHost> {
       for (const name of lines(virsh('list', '--name'))) virsh('destroy', name)
       await libvirtd[Symbol.asyncDispose]()
       if (!existsSync(keptLibvirt)) copy(join(dir, 'var/cache/libvirt'), join(keptLibvirt, 'var/cache/libvirt'))
-      for (const dataDir of dataDirs) removeNetworks(dataDir)
+      for (const prefix of cloudsIn(namespace)) removeNetworks(prefix)
       for (const name of namespaces()) if (name === namespace) run('ip', 'netns', 'del', name)
     },
   }
@@ -95,16 +93,21 @@ export function prefixOf(dataDir: string): string {
 
 const runDir = (dataDir: string) => join('/run/minicloud', prefixOf(dataDir))
 
+/** The prefixes of all clouds that have a bridge in a namespace. */
+function cloudsIn(namespace: string): Set<string> {
+  const bridges = run('ip', '-n', namespace, '-br', 'link').matchAll(/^([a-z0-9]{1,5})-[bx][0-9a-f]{8}\b/gm)
+  return new Set([...bridges].map((match) => match[1] ?? ''))
+}
+
 /** What `stop` leaves running, so that guests keep their network: name servers, and the namespaces that they are in. */
-function removeNetworks(dataDir: string): void {
-  if (!existsSync(join(dataDir, 'credentials.json'))) return
-  const servers = join(runDir(dataDir), 'network')
+function removeNetworks(prefix: string): void {
+  const servers = join('/run/minicloud', prefix, 'network')
   for (const id of existsSync(servers) ? readdirSync(servers) : []) {
     const pid = Number(existsSync(join(servers, id, 'pid')) ? readFileSync(join(servers, id, 'pid'), 'utf8') : 0)
     if (pid > 0 && existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(servers)) process.kill(pid)
   }
-  for (const name of namespaces()) if (name.startsWith(`${prefixOf(dataDir)}-`)) run('ip', 'netns', 'del', name)
-  rmSync(runDir(dataDir), { recursive: true, force: true })
+  for (const name of namespaces()) if (name.startsWith(`${prefix}-`)) run('ip', 'netns', 'del', name)
+  rmSync(join('/run/minicloud', prefix), { recursive: true, force: true })
 }
 
 /** All that a cloud keeps for its servers, on the host and in its database; `nothing` when all are deleted and it is stopped. */
