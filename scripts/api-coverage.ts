@@ -16,10 +16,18 @@ export const factsMissing: string | undefined = existsSync(facts) ? undefined : 
 
 /** Answers, but not to everything that OpenStack's does. */
 export const partial: Readonly<Record<string, string>> = {
-  'POST /servers': 'boots from an image: no volumes, no server groups; certificates of images are kept and not checked',
+  'POST /servers': 'boots from an image: no volumes; certificates of images are kept and not checked',
   'POST /servers/{server_id}/remote-consoles': 'noVNC and serial; no SPICE, RDP or MKS',
   'POST /servers/{server_id}/action#os-getSPICEConsole': 'always refused: no host offers it',
   'POST /servers/{server_id}/action#os-getRDPConsole': 'always refused: no host offers it',
+  'PUT /os-hosts/{host_name}': 'no maintenance mode',
+  'GET /os-hosts/{host_name}/reboot': 'always refused: no hypervisor offers it',
+  'GET /os-hosts/{host_name}/shutdown': 'always refused: no hypervisor offers it',
+  'GET /os-hosts/{host_name}/startup': 'always refused: no hypervisor offers it',
+  'POST /os-assisted-volume-snapshots': 'always refused: no server has such a volume',
+  'DELETE /os-assisted-volume-snapshots/{snapshot_id}': 'always refused: no server has such a volume',
+  'GET /os-instance_usage_audit_log': 'reads the log; nothing here runs the audit',
+  'GET /os-instance_usage_audit_log/{before_timestamp}': 'reads the log; nothing here runs the audit',
   'PUT /os-quota-sets/{project_id}': 'no quotas of single users',
 }
 
@@ -38,13 +46,11 @@ export const nothingToSee: Readonly<Record<string, string>> = {
   '2.18': 'a path may have a project id and needs none, whatever the version',
   '2.27': 'read and answered for every route alike',
   '2.34': 'no live migration',
-  '2.43': 'os-hosts is not here in any version',
   '2.44': 'these actions are not here in any version',
   '2.46': 'sent with every answer, whatever the version',
   '2.60': 'no volumes',
   '2.69': 'one cell, which is up as long as its API',
   '2.72': 'no port asks for a bandwidth',
-  '2.93': 'no volumes',
   '2.103': 'os-volumes_boot is not here in any version',
 }
 

@@ -1,19 +1,23 @@
 /** The Compute API: its services, ready to be mounted. */
 import { novaDialect, type Service } from '../../base/http/index.ts'
 import { aggregateOperations } from './aggregates.ts'
+import { assistedSnapshotOperations } from './assisted-snapshots.ts'
 import { availabilityZoneOperations } from './availability-zones.ts'
 import { consoleOperations } from './consoles.ts'
 import type { NovaApi } from './deps.ts'
 import { extensionOperations } from './extensions.ts'
+import { externalEventOperations } from './external-events.ts'
 import { flavorAccessOperations } from './flavor-access.ts'
 import { flavorExtraSpecOperations } from './flavor-extra-specs.ts'
 import { flavorOperations } from './flavors.ts'
 import { goneOperations } from './gone.ts'
+import { hostOperations } from './hosts.ts'
 import { hypervisorOperations } from './hypervisors.ts'
 import { imageOperations } from './images.ts'
 import { instanceActionOperations } from './instance-actions.ts'
 import { keypairOperations } from './keypairs.ts'
 import { limitOperations } from './limits.ts'
+import { migrationOperations } from './migrations.ts'
 import { policies } from './policy.ts'
 import { quotaClassSetOperations } from './quota-class-sets.ts'
 import { quotaSetOperations } from './quota-sets.ts'
@@ -33,6 +37,8 @@ import { serverSnapshotOperations } from './server-snapshots.ts'
 import { serverTagOperations } from './server-tags.ts'
 import { serverOperations } from './servers.ts'
 import { serviceOperations } from './services.ts'
+import { tenantUsageOperations } from './tenant-usage.ts'
+import { usageAuditOperations } from './usage-audit.ts'
 import { rootOperations, versionOperations } from './versions.ts'
 
 export const computeOperations = [
@@ -63,6 +69,12 @@ export const computeOperations = [
   ...availabilityZoneOperations,
   ...aggregateOperations,
   ...serverGroupOperations,
+  ...usageAuditOperations,
+  ...tenantUsageOperations,
+  ...migrationOperations,
+  ...hostOperations,
+  ...externalEventOperations,
+  ...assistedSnapshotOperations,
   ...hypervisorOperations,
   ...serviceOperations,
   ...extensionOperations,

@@ -1,5 +1,5 @@
 /** Options that the whole compute service shares. */
-import { bool, int, section, text } from '../../base/config/index.ts'
+import { bool, choice, int, section, text } from '../../base/config/index.ts'
 
 export const novaConfig = section('DEFAULT', {
   defaultAvailabilityZone: text({ default: 'nova', doc: 'The availability zone of hosts that no aggregate puts into another.' }),
@@ -36,6 +36,10 @@ export const novaConfig = section('DEFAULT', {
     default: 3600,
     min: 1,
     doc: 'Seconds between two searches for shelved servers that are to leave their host.',
+  }),
+  instanceUsageAuditPeriod: choice(['hour', 'day', 'month', 'year'], {
+    default: 'month',
+    doc: 'The period whose usage an audit counts.',
   }),
   maxConcurrentBuilds: int({ default: 10, min: 0, doc: 'Guests that a host builds at the same time; 0: no limit.' }),
 })

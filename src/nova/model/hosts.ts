@@ -224,6 +224,16 @@ export class Hosts {
     return new Map(rows.map(({ host, vcpus }) => [host, vcpus]))
   }
 
+  /** What the live servers of a host have, by project. */
+  usageByProject(host: string): { projectId: string; vcpus: number; memoryMib: number; diskGib: number }[] {
+    return this.#db
+      .prepare<{ projectId: string; vcpus: number; memoryMib: number; diskGib: number }>(
+        `SELECT project_id AS projectId, sum(vcpus) AS vcpus, sum(memory_mb) AS memoryMib, sum(root_gb + ephemeral_gb) AS diskGib
+         FROM instances WHERE host = ? AND deleted = 0 GROUP BY project_id ORDER BY project_id`,
+      )
+      .all(host)
+  }
+
   /** Names and ids of the live servers on these hosts. */
   serversOn(hosts: readonly string[]): Map<string, { name: string; uuid: string }[]> {
     const rows = this.#db

@@ -1,6 +1,7 @@
 import type { Ground } from '../../base/ground.ts'
 import { InstanceActions } from './actions.ts'
 import { Aggregates } from './aggregates.ts'
+import { AuditLog } from './audit-log.ts'
 import { novaConfig, quotaConfig } from './config.ts'
 import { ConsoleTokens } from './console-tokens.ts'
 import { Flavors } from './flavors.ts'
@@ -8,6 +9,7 @@ import { Hosts } from './hosts.ts'
 import { InstanceExtras } from './instance-extras.ts'
 import { Instances } from './instances.ts'
 import { Keypairs } from './keypairs.ts'
+import { MigrationList } from './migration-list.ts'
 import { Migrations } from './migrations.ts'
 import { Quotas } from './quotas.ts'
 import { ServerGroups } from './server-groups.ts'
@@ -24,6 +26,8 @@ export type Model = {
   hosts: Hosts
   aggregates: Aggregates
   serverGroups: ServerGroups
+  migrationList: MigrationList
+  auditLog: AuditLog
   consoleTokens: ConsoleTokens
 }
 
@@ -40,6 +44,8 @@ export function makeModel(ground: Ground): Model {
     actions: new InstanceActions(ground),
     aggregates: new Aggregates(ground),
     serverGroups: new ServerGroups(ground, quotas),
+    migrationList: new MigrationList(ground),
+    auditLog: new AuditLog(ground),
     consoleTokens: new ConsoleTokens(ground),
     hosts: new Hosts(ground, { serviceDownMs: serviceDownTime * 1000, defaultZone: defaultAvailabilityZone }),
   }
@@ -68,6 +74,7 @@ export {
   type RequestSpec,
 } from './instances.ts'
 export type { Keypair, Keypairs } from './keypairs.ts'
+export type { MigrationList, MigrationRecord } from './migration-list.ts'
 export type { Migration, MigrationStatus, Migrations, MigrationType } from './migrations.ts'
 export type { InstancePort, PortSubnet } from './network-info.ts'
 export { type Limits, type QuotaResource, type Quotas, quotaResources, type Usage } from './quotas.ts'
