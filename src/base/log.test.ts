@@ -45,6 +45,16 @@ describe('the log', () => {
     expect(lines.map((line) => (JSON.parse(line) as { i: number }).i)).toEqual(Array.from({ length: 3000 }, (_, i) => i))
   })
 
+  it('says a single line soon', async () => {
+    const child = inChild(`const log = makeLog()
+      log.info('alone')
+      setInterval(() => {}, 1000)`)
+    const [line] = (await once(child.stderr, 'data')) as [Buffer]
+    expect(JSON.parse(line.toString())).toMatchObject({ msg: 'alone' })
+    child.kill('SIGKILL')
+    await once(child, 'close')
+  })
+
   it('survives a reader that goes away', async () => {
     const child = inChild(`const log = makeLog()
       log.info('first')

@@ -54,18 +54,37 @@ const gatheredMs = 50
 export type LogOptions = { level?: string; stream?: DestinationStream }
 
 /**
- * Lines go to standard error without making anyone wait, gathered for a moment: a write costs more than all else about a line. At exit the last ones are written; a reader that went away ends
- * the log and not the cloud.
+ * Lines go to standard error without making anyone wait, gathered for a moment: a write costs more than all else about a
+ * line. At exit the last ones are written; a reader that went away ends the log and not the cloud.
  */
 export function makeLog({ level = 'info', stream }: LogOptions = {}): Log {
   const options = { level, formatters: { log: maskedObject }, base: null, timestamp: pino.stdTimeFunctions.isoTime }
-  const log: Log = pino(options, stream ?? destination({ fd: 2, sync: false, minLength: gatheredBytes, periodicFlush: gatheredMs }))
+  const log: Log = pino(options, stream ?? gathering())
   // Formatters see a line's own fields only; children inherit this.
   const { child } = log
   log.child = function (this: Log, bindings: Record<string, unknown>, childOptions?: ChildLoggerOptions) {
     return Reflect.apply(child, this, [maskedObject(bindings), childOptions])
   } as unknown as typeof child
   return log
+}
+
+/** Standard error, written when lines have come together; a clock that runs while nobody says anything would wake a resting process. */
+function gathering(): DestinationStream {
+  const stream = destination({ fd: 2, sync: false, minLength: gatheredBytes })
+  const write = stream.write.bind(stream)
+  let isArmed = false
+  stream.write = (line: string) => {
+    if (!isArmed) {
+      isArmed = true
+      setTimeout(() => {
+        isArmed = false
+        // What a write under way leaves behind takes a second time.
+        stream.flush(() => stream.flush(() => undefined))
+      }, gatheredMs).unref()
+    }
+    return write(line)
+  }
+  return stream
 }
 
 /** A log that says nothing, for tests. */
