@@ -60,19 +60,9 @@ export { NoValidHost, type Rejection } from './errors.ts'
 export { type Flavor, type Flavors, type FlavorViewer, type HeldFlavors, type NewFlavor, resourcesOf, traitsOf } from './flavors.ts'
 export { type GuestDevice, type GuestDisk, type GuestKey, GuestRecords, type RootDevices } from './guest-records.ts'
 export { type ComputeNode, type Hosts, internalZone, type Service } from './hosts.ts'
-export {
-  type Expected,
-  type Fault,
-  type Instance,
-  type InstanceChange,
-  type InstanceSummary,
-  Instances,
-  type InstanceViewer,
-  instanceColumns,
-  instanceJoins,
-  type NewInstance,
-  type RequestSpec,
-} from './instances.ts'
+export type { Expected, Fault, Instance, InstanceChange, InstanceSummary, InstanceViewer, NewInstance, RequestSpec } from './instance.ts'
+export { instanceColumns, instanceJoins } from './instance-rows.ts'
+export { Instances } from './instances.ts'
 export type { Keypair, Keypairs } from './keypairs.ts'
 export type { MigrationList, MigrationRecord } from './migration-list.ts'
 export type { Migration, MigrationStatus, Migrations, MigrationType } from './migrations.ts'

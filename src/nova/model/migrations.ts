@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Ground } from '../../base/ground.ts'
 import type { Flavor } from './flavors.ts'
-import type { Instance } from './instances.ts'
+import type { Instance } from './instance.ts'
 
 export type MigrationType = 'migration' | 'resize' | 'live-migration' | 'evacuation'
 export type MigrationStatus = 'pre-migrating' | 'migrating' | 'finished' | 'confirming' | 'confirmed' | 'reverting' | 'reverted' | 'error'

@@ -1,0 +1,64 @@
+/** From rows to instances: the columns that are read together, and what they mean. */
+import { embeddedFlavor } from './flavors.ts'
+import type { Fault, Instance, RequestSpec } from './instance.ts'
+import { networkInfoOf } from './network-info.ts'
+import type { TaskState, VmState } from './states.ts'
+
+export type Row = Record<string, string | number | null> & { id: number; uuid: string }
+
+export const instanceColumns = `i.id, i.uuid, i.display_name, i.display_description, i.hostname, i.project_id, i.user_id, i.image_ref, i.kernel_id, i.ramdisk_id, i.key_name, i.key_data, i.launch_index,
+  i.reservation_id, i.vm_state, i.task_state, i.power_state, i.host, i.node, i.availability_zone, i.user_data, i.config_drive, i.root_device_name, i.access_ip_v4, i.access_ip_v6, i.auto_disk_config,
+  i.progress, i.locked, i.locked_by, i.created_at, i.updated_at, i.launched_at, i.terminated_at, i.deleted, e.flavor, e.trusted_certs, c.network_info, r.spec`
+export const instanceJoins = `FROM instances i JOIN instance_extra e ON e.instance_uuid = i.uuid LEFT JOIN instance_info_caches c ON c.instance_uuid = i.uuid LEFT JOIN request_specs r ON r.instance_uuid = i.uuid`
+
+const emptySpec: RequestSpec = { schedulerHints: {}, pinnedZone: null, requestedHost: null, requestedNode: null }
+
+type Extras = { metadata: Map<string, [string, string][]>; tags: Map<string, string[]>; faults: Map<string, Fault> }
+
+const text = (value: string | number | null | undefined): string | null => (value === null || value === undefined ? null : String(value))
+
+export function toInstance(row: Row, { metadata, tags, faults }: Extras): Instance {
+  return {
+    id: row.id,
+    uuid: row.uuid,
+    name: String(row.display_name),
+    description: text(row.display_description),
+    hostname: String(row.hostname),
+    projectId: String(row.project_id),
+    userId: String(row.user_id),
+    imageId: row.image_ref === '' ? null : text(row.image_ref),
+    kernelId: row.kernel_id === '' ? null : text(row.kernel_id),
+    ramdiskId: row.ramdisk_id === '' ? null : text(row.ramdisk_id),
+    keyName: text(row.key_name),
+    keyData: text(row.key_data),
+    launchIndex: Number(row.launch_index),
+    reservationId: String(row.reservation_id),
+    vmState: row.vm_state as VmState,
+    taskState: row.task_state as TaskState | null,
+    powerState: Number(row.power_state ?? 0),
+    host: text(row.host),
+    node: text(row.node),
+    availabilityZone: text(row.availability_zone),
+    flavor: embeddedFlavor(String(row.flavor)),
+    userData: text(row.user_data),
+    configDrive: row.config_drive === 'True',
+    rootDeviceName: text(row.root_device_name),
+    accessIpV4: text(row.access_ip_v4),
+    accessIpV6: text(row.access_ip_v6),
+    autoDiskConfig: row.auto_disk_config === 1,
+    progress: Number(row.progress ?? 0),
+    locked: row.locked === 1,
+    lockedBy: row.locked_by as Instance['lockedBy'],
+    createdAt: String(row.created_at),
+    updatedAt: text(row.updated_at),
+    launchedAt: text(row.launched_at),
+    terminatedAt: text(row.terminated_at),
+    deleted: row.deleted !== 0,
+    ports: networkInfoOf(text(row.network_info)),
+    spec: row.spec === null ? emptySpec : (JSON.parse(String(row.spec)) as RequestSpec),
+    trustedCerts: row.trusted_certs === null ? null : (JSON.parse(String(row.trusted_certs)) as string[]),
+    metadata: Object.fromEntries(metadata.get(row.uuid) ?? []),
+    tags: tags.get(row.uuid) ?? [],
+    fault: faults.get(row.uuid) ?? null,
+  }
+}
