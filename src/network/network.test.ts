@@ -221,6 +221,23 @@ describe('ports of servers', () => {
     expect(again.portsOf('server-1')[0]?.status).toBe('ACTIVE')
   })
 
+  it('applies what waits before it ends, and ends all the same when the host refuses that', async () => {
+    const { networks, wanted, host, usable } = await cloud()
+    const port = networks.createPort(wanted())
+    await networks.plug(port.id)
+    networks.deletePort(port.id)
+    expect(host.networks.get(usable.id)?.ports).toHaveLength(1)
+    await networks[Symbol.asyncDispose]()
+    expect(host.networks.get(usable.id)?.ports).toEqual([])
+    const other = await cloud()
+    const kept = other.networks.createPort(other.wanted())
+    await other.networks.plug(kept.id)
+    other.networks.deletePort(kept.id)
+    other.host.refuse(new Error('nft: no'))
+    await other.networks[Symbol.asyncDispose]()
+    expect(other.host.networks.get(other.usable.id)?.ports).toHaveLength(1)
+  })
+
   it('makes addresses that a member may borrow known to the others', async () => {
     const { networks, wanted, host, ground } = await cloud()
     const port = networks.createPort(wanted())

@@ -167,10 +167,15 @@ export class Reconciler implements AsyncDisposable {
     await this.#flush()
   }
 
+  /** What waits is applied first: nobody follows the database any more afterwards, and rules of ports that are gone are to go. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const isWaiting = this.#flushTimer !== null
     this.#closed = true
-    this.#flushTimer?.cancel()
     this.#convergeTimer?.cancel()
+    if (isWaiting)
+      await this.settled().catch((error: unknown) => {
+        this.#deps.log.error({ err: error }, 'the host does not follow the network database; it is compared again at the next start')
+      })
     await this.#lane.catch(() => undefined)
   }
 
