@@ -1,0 +1,173 @@
+/**
+ * What the Compute API does to servers beyond starting and stopping them, as real guests see it: each boot of a guest tells
+ * what machine and which disk it found.
+ */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { removeLibvirtdDir } from '../support/libvirtd.ts'
+import { type ServeProcess, until } from '../support/process.ts'
+import { leftovers, makeRealHost, nothing, prefixOf, type RealHost, realHostMissing } from '../support/real-host.ts'
+import { Session } from '../support/session.ts'
+
+const missing = realHostMissing()
+const compute = '/compute/v2.1'
+const gibSectors = 2 ** 21
+
+/** At every boot, since it takes away the sign that it ran: memory in kB, the root disk's sectors, and who wrote first on the disk. */
+const report = `#!/bin/sh
+rm -f /data/.tiny/user-data-done
+[ -e /data/mark ] || echo "nobody" > /data/mark
+echo "found memory=$(awk '/MemTotal/ { print $2 }' /proc/meminfo) disk=$(cat /sys/block/vda/size) mark=$(cat /data/mark)."
+[ "$(cat /data/mark)" != nobody ] || hostname > /data/mark
+sync
+`
+type Found = { memoryMib: number; diskGib: number; mark: string }
+
+describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guests${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'minicloud-actions-'))
+  const dataDir = join(dir, 'data')
+  const libvirtDir = join(dir, 'libvirt')
+  const images: string[] = []
+  let host: RealHost
+  let cloud: ServeProcess
+  let session: Session
+  let ids: Record<'copied' | 'sized' | 'shelved', string>
+
+  const create = (name: string, more: Record<string, unknown> = {}) =>
+    session.create({ name, user_data: Buffer.from(report).toString('base64'), ...more })
+  const domainOf = async (id: string) => `${prefixOf(dataDir)}-${(await session.server(id))['OS-EXT-SRV-ATTR:instance_name']}`
+  const addressOf = async (id: string): Promise<string> => (await session.server(id)).addresses.private[0].addr
+  const portsOf = async (id: string): Promise<{ port_id: string; mac_addr: string }[]> =>
+    (await session.call('GET', `${compute}/servers/${id}/os-interface`)).interfaceAttachments
+  /** The rooms that placement keeps for a server. */
+  const allocationsOf = async (id: string) => Object.keys((await session.call('GET', `/placement/allocations/${id}`)).allocations)
+
+  /** What the guest found at its latest boot, which is the `boot`th in its log. */
+  const booted = async (id: string, boot: number): Promise<Found> => {
+    const log = await session.says(id, new RegExp(`(tiny: ready[^]*){${boot}}`))
+    expect(log.split('tiny: ready').length - 1).toBe(boot)
+    const found = [...log.matchAll(/found memory=(\d+) disk=(\d+) mark=([\w-]+)\./g)]
+    expect(found).toHaveLength(boot)
+    const [, memory, disk, mark = ''] = found.at(-1) ?? []
+    return { memoryMib: Number(memory) / 1024, diskGib: Number(disk) / gibSectors, mark }
+  }
+  const flavor = async (name: string, vcpus: number, ram: number, disk: number) => {
+    await session.call('POST', `${compute}/flavors`, { flavor: { id: name, name, vcpus, ram, disk } })
+    return name
+  }
+  /** What the hypervisor says that the guest has. */
+  const definedAs = async (id: string) => {
+    const domain = await domainOf(id)
+    const xml = host.virsh('dumpxml', domain)
+    return {
+      memoryMib: Number(/<memory unit='KiB'>(\d+)</.exec(xml)?.[1]) / 1024,
+      vcpus: Number(/<vcpu[^>]*>(\d+)</.exec(xml)?.[1]),
+      diskGib: Number(/Capacity: +(\d+)/.exec(host.virsh('domblkinfo', domain, 'vda'))?.[1]) / 1024 ** 3,
+    }
+  }
+
+  beforeAll(async () => {
+    host = await makeRealHost(libvirtDir)
+    cloud = await host.serve({ dataDir, env: { MINICLOUD_SHELVED_OFFLOAD_TIME: '-1' } })
+    session = await Session.login(cloud)
+    const names = ['copied', 'sized', 'shelved'] as const
+    ids = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await create(name)]))) as typeof ids
+    await Promise.all(Object.values(ids).map((id) => session.becomes(id, 'ACTIVE')))
+  })
+  afterAll(async () => {
+    await cloud?.stop('SIGKILL')
+    await host?.[Symbol.asyncDispose]()
+    await removeLibvirtdDir(dir)
+  })
+
+  it.concurrent('an image of a running server boots with what was on its disk, interfaces come and go, a rebuild keeps the first', async () => {
+    const { copied } = ids
+    expect((await booted(copied, 1)).mark).toBe('nobody')
+    const { image_id } = await session.action(copied, 'createImage', { name: 'copy' })
+    images.push(image_id)
+    const imageIs = async () => (await session.call('GET', `/image/v2/images/${image_id}`)).status
+    await until('the image to be active', async () => ((await imageIs()) === 'active' ? true : null))
+    await session.becomes(copied, 'ACTIVE')
+    const child = await create('child', { imageRef: image_id })
+
+    const net_id = await session.networkId('private')
+    const { interfaceAttachment } = await session.call('POST', `${compute}/servers/${copied}/os-interface`, {
+      interfaceAttachment: { net_id },
+    })
+    await session.says(copied, 'tiny: nic eth1 added')
+    await session.says(copied, `tiny: dhcp eth1 ${interfaceAttachment.fixed_ips[0].ip_address}/`)
+    await session.call('DELETE', `${compute}/servers/${copied}/os-interface/${interfaceAttachment.port_id}`)
+    await session.says(copied, 'tiny: nic eth1 removed')
+    await until('the port to be gone', async () => ((await portsOf(copied)).length === 1 ? true : null))
+
+    const before = [await addressOf(copied), await portsOf(copied)]
+    await session.action(copied, 'rebuild', { imageRef: await session.imageId('tiny') })
+    await session.becomes(copied, 'ACTIVE')
+    expect([await addressOf(copied), await portsOf(copied)]).toEqual(before)
+    expect((await booted(copied, 1)).mark).toBe('nobody')
+    expect(await session.consoleLog(copied)).toContain(`tiny: dhcp eth0 ${before[0]}/`)
+
+    await session.becomes(child, 'ACTIVE')
+    expect((await booted(child, 1)).mark).toBe('copied')
+  })
+
+  it.concurrent('a resize makes the machine bigger, for good when confirmed and not at all when reverted', async () => {
+    const { sized } = ids
+    const before = await booted(sized, 1)
+    expect([before.memoryMib < 192, before.diskGib]).toEqual([true, 1])
+    await session.action(sized, 'resize', { flavorRef: await flavor('bigger', 2, 320, 2) })
+    await session.becomes(sized, 'VERIFY_RESIZE')
+    const bigger = await booted(sized, 2)
+    expect([bigger.memoryMib > 192, bigger.diskGib, bigger.mark]).toEqual([true, 2, 'sized'])
+    await session.action(sized, 'confirmResize')
+    await session.becomes(sized, 'ACTIVE')
+    expect(await definedAs(sized)).toEqual({ memoryMib: 320, vcpus: 2, diskGib: 2 })
+
+    await session.action(sized, 'resize', { flavorRef: await flavor('biggest', 1, 448, 3) })
+    await session.becomes(sized, 'VERIFY_RESIZE')
+    expect(await definedAs(sized)).toEqual({ memoryMib: 448, vcpus: 1, diskGib: 3 })
+    await session.action(sized, 'revertResize')
+    await session.becomes(sized, 'ACTIVE')
+    expect(await definedAs(sized)).toEqual({ memoryMib: 320, vcpus: 2, diskGib: 2 })
+    expect(await booted(sized, 3)).toEqual(bigger)
+    expect((await session.server(sized)).flavor.original_name).toBe('bigger')
+  })
+
+  it.concurrent('a shelved server leaves its host and comes back with its disk and address; a rescue boots another disk, its end the own one', async () => {
+    const { shelved } = ids
+    await booted(shelved, 1)
+    const [address, domain] = [await addressOf(shelved), await domainOf(shelved)]
+    await session.action(shelved, 'shelve')
+    await session.becomes(shelved, 'SHELVED')
+    expect(await allocationsOf(shelved)).toHaveLength(1)
+    expect(host.virsh('domstate', domain).trim()).toBe('shut off')
+    await session.action(shelved, 'shelveOffload')
+    await session.becomes(shelved, 'SHELVED_OFFLOADED')
+    expect(await allocationsOf(shelved)).toEqual([])
+    expect(host.domains()).not.toContain(domain)
+    await session.action(shelved, 'unshelve')
+    await session.becomes(shelved, 'ACTIVE')
+    expect(await allocationsOf(shelved)).toHaveLength(1)
+    expect((await booted(shelved, 1)).mark).toBe('shelved')
+    expect(await session.consoleLog(shelved)).toContain(`tiny: dhcp eth0 ${address}/`)
+    expect(await addressOf(shelved)).toBe(address)
+
+    await session.action(shelved, 'rescue')
+    await session.becomes(shelved, 'RESCUE')
+    expect((await booted(shelved, 2)).mark).toBe('nobody')
+    await session.action(shelved, 'unrescue')
+    await session.becomes(shelved, 'ACTIVE')
+    expect((await booted(shelved, 3)).mark).toBe('shelved')
+  })
+
+  it('leaves nothing', async () => {
+    await session.deleteAll()
+    for (const id of images) await session.call('DELETE', `/image/v2/images/${id}`)
+    const left = async () => (await session.call('GET', '/image/v2/images')).images.map(({ name }: { name: string }) => name)
+    await until('the images to be gone', async () => ((await left()).toString() === 'tiny' ? true : null), 10_000)
+    expect(await cloud.stop()).toBe(0)
+    expect(leftovers(host, dataDir, libvirtDir)).toEqual(nothing)
+  })
+})
