@@ -34,11 +34,9 @@ describe('a lock', () => {
     expect([refused.status, refused.body.conflictingRequest.message]).toEqual([409, `Instance ${id} is locked`])
     expect((await act({ unlock: null })).status).toBe(202)
     expect(await show()).toMatchObject({ locked: false, locked_reason: null })
-    expect((await call('GET', `/servers/${id}/os-instance-actions`)).body.instanceActions.map((one: { action: string }) => one.action)).toEqual([
-      'unlock',
-      'lock',
-      'create',
-    ])
+    expect(
+      (await call('GET', `/servers/${id}/os-instance-actions`)).body.instanceActions.map((one: { action: string }) => one.action),
+    ).toEqual(['unlock', 'lock', 'create'])
   })
 
   it('of an administrator stays until one takes it off', async () => {
