@@ -23,8 +23,9 @@ export function openSsh({ host, port, user, keyFile, socket }: Transport & { kin
   let reason = ''
   const duplex = new Duplex({
     read: () => child.stdout.resume(),
-    write: (chunk, encoding, done) => child.stdin.write(chunk, encoding, done),
-    final: (done) => child.stdin.end(done),
+    // A pipe that breaks is told by the end of ssh, with its reason, and not by the write that met it.
+    write: (chunk, encoding, done) => child.stdin.write(chunk, encoding, () => done()),
+    final: (done) => child.stdin.end(() => done()),
     destroy: (error, done) => {
       child.kill()
       done(error)
@@ -36,7 +37,6 @@ export function openSsh({ host, port, user, keyFile, socket }: Transport & { kin
   child.stderr.on('data', (chunk) => {
     if (reason.length < maxReason) reason += chunk
   })
-  // A pipe that breaks is told by the end of ssh, with its reason.
   child.stdin.on('error', () => undefined)
   child.once('error', (error) => duplex.destroy(error))
   child.once('close', (code) => {
