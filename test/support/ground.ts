@@ -1,5 +1,5 @@
 /** The ground for tests: an in-memory database, a clock that tests move, no log. */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, manualClock } from '../../src/base/clock.ts'
@@ -13,6 +13,15 @@ import { SagaRunner } from '../../src/base/saga/index.ts'
 
 export type TestGroundOptions = { sections?: Section[]; flags?: Record<string, string>; clock?: Clock; file?: string }
 
+/** Folders of grounds; they go at the latest when the process ends, since many tests never dispose theirs. */
+const folders = new Set<string>()
+process.once('exit', () => folders.forEach(remove))
+
+function remove(folder: string): void {
+  rmSync(folder, { recursive: true, force: true })
+  folders.delete(folder)
+}
+
 export function testGround({
   sections = [],
   flags = {},
@@ -22,6 +31,8 @@ export function testGround({
   const log = silentLog()
   const db = new Database({ file, synchronous: 'OFF' })
   const metrics = makeMetrics({ process: false })
+  const dataDir = mkdtempSync(join(tmpdir(), 'minicloud-test-'))
+  folders.add(dataDir)
   return {
     db,
     clock,
@@ -30,7 +41,10 @@ export function testGround({
     config: loadConfig(sections, { flags }),
     queue: new InProcessQueue({ log }),
     sagas: new SagaRunner({ db, clock, log, metrics }),
-    dataDir: mkdtempSync(join(tmpdir(), 'minicloud-test-')),
-    [Symbol.dispose]: () => db[Symbol.dispose](),
+    dataDir,
+    [Symbol.dispose]() {
+      db[Symbol.dispose]()
+      remove(dataDir)
+    },
   }
 }
