@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { type Clock, manualClock } from '../../src/base/clock.ts'
 import { loadConfig, type Section } from '../../src/base/config/index.ts'
 import { Database } from '../../src/base/db/index.ts'
@@ -13,9 +14,11 @@ import { SagaRunner } from '../../src/base/saga/index.ts'
 
 export type TestGroundOptions = { sections?: Section[]; flags?: Record<string, string>; clock?: Clock; file?: string }
 
-/** Folders of grounds; they go at the latest when the process ends, since many tests never dispose theirs. */
+/** Folders of grounds; they go at the latest with their test file, since many tests never dispose theirs. */
 const folders = new Set<string>()
-process.once('exit', () => folders.forEach(remove))
+afterAll(() => {
+  for (const folder of folders) remove(folder)
+})
 
 function remove(folder: string): void {
   rmSync(folder, { recursive: true, force: true })
