@@ -5,6 +5,7 @@
  * @see https://docs.openstack.org/api-ref/network/v2/#security-groups-security-groups
  */
 import { canonicalIp, ipVersionOf, parseCidr } from './addresses.ts'
+import { protocolNumbers as protocols } from './drivers/index.ts'
 import {
   cannotRemoveDefaultGroup,
   cannotUpdateDefaultGroup,
@@ -18,34 +19,6 @@ import {
 import { checkQuota } from './quotas.ts'
 import { bit, change, drop, type GroupRow, insert, newStandard, type RuleRow, revise, rowOf, type Store } from './store.ts'
 
-/** Names of protocols, and the numbers they stand for; `null` number: any. */
-export const protocols: Readonly<Record<string, number>> = {
-  ah: 51,
-  dccp: 33,
-  egp: 8,
-  esp: 50,
-  gre: 47,
-  hopopt: 0,
-  icmp: 1,
-  icmpv6: 58,
-  igmp: 2,
-  ip: 0,
-  ipip: 4,
-  'ipv6-encap': 41,
-  'ipv6-frag': 44,
-  'ipv6-icmp': 58,
-  'ipv6-nonxt': 59,
-  'ipv6-opts': 60,
-  'ipv6-route': 43,
-  ospf: 89,
-  pgm: 113,
-  rsvp: 46,
-  sctp: 132,
-  tcp: 6,
-  udp: 17,
-  udplite: 136,
-  vrrp: 112,
-}
 const onlyIpv6 = new Set([
   'icmpv6',
   'ipv6-icmp',

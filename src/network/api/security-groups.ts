@@ -1,17 +1,10 @@
 /** `/security-groups` and `/security-group-rules`. @see https://docs.openstack.org/api-ref/network/v2/#security-groups-security-groups */
+
 import { Type } from '@sinclair/typebox'
 import { principalOf } from '../../base/http/index.ts'
+import { protocolNumbers as protocols } from '../drivers/index.ts'
 import { groupNotFound, ruleNotFound } from '../errors.ts'
-import {
-  createGroup,
-  createRule,
-  deleteGroup,
-  deleteRule,
-  ensureDefaultGroup,
-  type NewRule,
-  protocols,
-  updateGroup,
-} from '../security-groups.ts'
+import { createGroup, createRule, deleteGroup, deleteRule, ensureDefaultGroup, type NewRule, updateGroup } from '../security-groups.ts'
 import { bit, type GroupRow, type RuleRow, rowOf } from '../store.ts'
 import { type Attributes, flag, name, nullable, uuid, type Values, whole, wholeOf } from './attributes.ts'
 import { flagFilters, numberFilters, sortsOf, standardFilters, textFilters } from './lists.ts'

@@ -6,6 +6,7 @@ import { makeLinuxDriver } from './linux/driver.ts'
 export type * from './driver.ts'
 export { CommandFailed, InvalidPlan } from './errors.ts'
 export { runNetnsListener } from './netns-listener.ts'
+export { protocolNumbers } from './protocols.ts'
 export { makeFakeDriver, makeLinuxDriver }
 
 /**

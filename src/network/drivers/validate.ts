@@ -6,35 +6,7 @@
 import { isIP, isIPv4 } from 'node:net'
 import type { ExternalPlan, HostPlan, NetworkPlan, PortPlan, RouterPlan, RulePlan, SubnetPlan } from './driver.ts'
 import { InvalidPlan } from './errors.ts'
-
-/** Numbers of the protocols that the network API knows by name. @see https://docs.openstack.org/api-ref/network/v2/#create-security-group-rule */
-export const protocolNumbers: Readonly<Record<string, number>> = {
-  ah: 51,
-  dccp: 33,
-  egp: 8,
-  esp: 50,
-  gre: 47,
-  hopopt: 0,
-  icmp: 1,
-  icmpv6: 58,
-  igmp: 2,
-  ip: 0,
-  ipip: 4,
-  'ipv6-encap': 41,
-  'ipv6-frag': 44,
-  'ipv6-icmp': 58,
-  'ipv6-nonxt': 59,
-  'ipv6-opts': 60,
-  'ipv6-route': 43,
-  ospf: 89,
-  pgm: 113,
-  rsvp: 46,
-  sctp: 132,
-  tcp: 6,
-  udp: 17,
-  udplite: 136,
-  vrrp: 112,
-}
+import { protocolNumbers } from './protocols.ts'
 
 /** @throws {InvalidPlan} */
 export function checkHostPlan(plan: HostPlan): void {

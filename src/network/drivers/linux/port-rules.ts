@@ -9,7 +9,7 @@
  */
 import ipaddr from 'ipaddr.js'
 import type { PortPlan, RulePlan } from '../driver.ts'
-import { protocolNumbers } from '../validate.ts'
+import { protocolNumbers } from '../protocols.ts'
 import type { Ruleset } from './tables.ts'
 
 /** Marks of frames: from the guest of port n, to the guest of port n, from and to devices of the cloud's own. */
