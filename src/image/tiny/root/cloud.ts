@@ -35,8 +35,7 @@ if [ -s "$network" ]; then
       i=$((i + 1))
     done
     dns=$(field "$network" services.0.address)
-    [ -z "$dns" ] || echo "nameserver $dns" > "/run/tiny/resolv.$nic"
-    cat /run/tiny/resolv.* > /etc/resolv.conf 2>/dev/null
+    [ -z "$dns" ] || echo "nameserver $dns" | resolvers_of "$nic"
     say "static $nic $address/$prefix via $gateway"
     exit 0
   fi
@@ -84,8 +83,7 @@ case "$1" in
     {
       [ -z "$search$domain" ] || echo "search $search $domain"
       for server in $dns; do echo "nameserver $server"; done
-    } > "/run/tiny/resolv.$interface"
-    cat /run/tiny/resolv.* > /etc/resolv.conf
+    } | resolvers_of "$interface"
     echo "$now" > "/run/tiny/lease.$interface"
     if [ -n "$via" ]; then say "dhcp $interface $ip/$mask via $via"; else say "dhcp $interface $ip/$mask"; fi
     ;;

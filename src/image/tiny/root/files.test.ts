@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -12,6 +12,25 @@ describe('the scripts of the guest', () => {
     const { status, stderr } = spawnSync('sh', ['-n'], { input: text, encoding: 'utf8' })
     expect(stderr).toBe('')
     expect(status).toBe(0)
+  })
+
+  it('keep the resolvers of every interface, though all come up at once', ({ skip }) => {
+    if (spawnSync('busybox', ['sh', '-c', 'exit 0']).status !== 0) skip()
+    const directory = mkdtempSync(join(tmpdir(), 'resolvers-'))
+    try {
+      for (const folder of ['run/tiny', 'etc']) mkdirSync(join(directory, folder), { recursive: true })
+      const lib = (rootFiles['etc/tiny/lib'] ?? '')
+        .replaceAll('/run/tiny/', `${directory}/run/tiny/`)
+        .replaceAll('/etc/', `${directory}/etc/`)
+      const script = `${lib.replace('export PATH=/bin', '')}
+        for round in 1 2 3 4 5 6 7 8; do for n in 1 2 3 4 5 6; do echo "nameserver 10.0.$round.$n" | resolvers_of eth$n & done; wait; done`
+      const { stderr } = spawnSync('busybox', ['sh', '-c', script], { encoding: 'utf8' })
+      expect(stderr).toBe('')
+      const found = readFileSync(join(directory, 'etc/resolv.conf'), 'utf8').match(/10\.0\.\d\.\d/g) ?? []
+      expect(found.map((address) => address.slice(-1))).toEqual(['1', '2', '3', '4', '5', '6'])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('flatten.awk gives every value of a JSON document a line', ({ skip }) => {

@@ -58,6 +58,18 @@ say() {
   echo "tiny: $*" >> /run/tiny/log
 }
 
+# The resolvers of one interface, from standard input, join those of the others. Interfaces come up side by side: each looks again after it has written,
+# so that whoever writes last has seen all.
+resolvers_of() {
+  cat > "/run/tiny/.resolv.$1"
+  mv "/run/tiny/.resolv.$1" "/run/tiny/resolv.$1"
+  for attempt in 1 2 3 4 5 6 7 8; do
+    cat /run/tiny/resolv.* > "/etc/.resolv.conf.$1"
+    mv "/etc/.resolv.conf.$1" /etc/resolv.conf
+    [ "$(cat /run/tiny/resolv.*)" = "$(cat /etc/resolv.conf)" ] && break
+  done
+}
+
 # Every virtio device names the driver that it wants. SCSI is told to look for its disks at once, not in the background.
 load_drivers() {
   for modalias in /sys/bus/virtio/devices/*/modalias; do
@@ -178,8 +190,8 @@ while :; do
     nic=$(echo "$nic" | cut -c5-)
     [ -e "$path" ] && [ ! -e "/sys/class/net/$nic" ] || continue
     kill "$(cat "/run/tiny/udhcpc.$nic" 2>/dev/null)" 2>/dev/null
-    rm -f "$path" "/run/tiny/udhcpc.$nic" "/run/tiny/lease.$nic" "/run/tiny/resolv.$nic"
-    cat /run/tiny/resolv.* > /etc/resolv.conf 2>/dev/null
+    rm -f "$path" "/run/tiny/udhcpc.$nic" "/run/tiny/lease.$nic"
+    resolvers_of "$nic" < /dev/null
     say "nic $nic removed"
   done
   for path in /sys/block/vd* /sys/block/sd*; do
