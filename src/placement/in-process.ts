@@ -43,6 +43,11 @@ export type Candidate = {
 }
 
 export type ConsumerIdentity = { uuid: string; projectId: string; userId: string; type: string }
+export type ConsumerClaim = {
+  consumer: ConsumerIdentity
+  /** All that it is to hold; none to give back all. */
+  allocations: readonly { providerUuid: string; generation?: number; resources: Record<string, number> }[]
+}
 export type HeldResources = { providerUuid: string; resources: Record<string, number> }
 
 export type InProcess = {
@@ -71,6 +76,8 @@ export type InProcess = {
    * the generation given; `invalid` for an unknown provider or class.
    */
   claim(consumer: ConsumerIdentity, allocations: { providerUuid: string; generation?: number; resources: Record<string, number> }[]): void
+  /** As {@link claim} for several consumers, all or nothing; what passes from one to another needs no room for both. @throws as `claim`. */
+  claimTogether(claims: readonly ConsumerClaim[]): void
   /** Nothing happens when it holds nothing. */
   release(consumerUuid: string): void
   allocationsOf(consumerUuid: string): HeldResources[]
@@ -112,7 +119,16 @@ const checkAmounts = (inventories: Record<string, ProviderInventory>): void => {
 
 export function inProcess(store: Store): InProcess {
   const { db } = store
+  const claimTogether: InProcess['claimTogether'] = (claims) =>
+    replaceAllocations(
+      store,
+      claims.map(({ consumer, allocations }) => ({
+        consumer,
+        holdings: allocations.map((holding): Holding => ({ ...holding, resources: withoutZeros(holding.resources) })),
+      })),
+    )
   return {
+    claimTogether,
     ensureProvider: (wanted) =>
       db.transaction(() => {
         const present = findProvider(store, wanted.uuid)
@@ -172,10 +188,7 @@ export function inProcess(store: Store): InProcess {
 
     explain: (request) => explainGroup(store, groupOf(request), request.limit),
 
-    claim: (consumer, allocations) => {
-      const holdings = allocations.map((holding): Holding => ({ ...holding, resources: withoutZeros(holding.resources) }))
-      replaceAllocations(store, [{ consumer, holdings }])
-    },
+    claim: (consumer, allocations) => claimTogether([{ consumer, allocations }]),
 
     release: (consumerUuid) => {
       releaseAllocations(store, consumerUuid)

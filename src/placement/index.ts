@@ -12,6 +12,7 @@ import { codes, type Store, syncStandardNames } from './store.ts'
 export type {
   Candidate,
   CandidateRequest,
+  ConsumerClaim,
   ConsumerIdentity,
   HeldResources,
   ProviderInventory,

@@ -6,14 +6,14 @@
 import { isoMicros } from '../../base/clock.ts'
 import { forbidden, invalid } from '../../base/errors.ts'
 import { atLeast, field, type Incoming, operation, principalOf, type RequestContext, view } from '../../base/http/index.ts'
-import { apiConfig, type MigrationRecord } from '../model/index.ts'
+import { apiConfig, type Migration } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { anyText, booleanWord, type Known, knownQuery, pageNames, pageSize } from './known-query.ts'
 import { links, nextLink } from './links.ts'
 import { markerNotFound } from './paging.ts'
 import { filterTime } from './times.ts'
 
-type Shown = { record: MigrationRecord; showsHosts: boolean }
+type Shown = { record: Migration; showsHosts: boolean }
 
 /** Of those a live migration can still be aborted or hurried. */
 const running = new Set(['queued', 'preparing', 'running', 'post-migrating'])
@@ -87,7 +87,7 @@ const listMigrations = operation({
     ]
     if (changesSince !== undefined && changesBefore !== undefined && changesSince > changesBefore)
       throw invalid('The value of changes-since must be less than or equal to changes-before.')
-    const marker = query.marker === undefined ? null : model.migrationList.find(query.marker)
+    const marker = query.marker === undefined ? null : model.migrations.find(query.marker)
     if (query.marker !== undefined && (!marker || (!seesAll && marker.project_id !== own))) throw markerNotFound(query.marker)
     const isPaged = atLeast(context, '2.59')
     const limit = pageSize(query, config.get(apiConfig).maxLimit)
@@ -105,7 +105,7 @@ const listMigrations = operation({
       afterId: marker?.id,
       limit: isPaged ? limit : undefined,
     }
-    const found = model.migrationList.list(Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)))
+    const found = model.migrations.list(Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)))
     const last = isPaged && found.length === limit ? found.at(-1) : undefined
     return {
       migrations: found.map((record) => migrationView({ record, showsHosts }, context)),

@@ -118,7 +118,7 @@ export const resizeServer = saga<ResizeInput, ConductorDeps>('resize-server/1')
 /** The resize that waits for its end; in the transaction that begins it. @throws {CloudError} `invalid` when there is none, `conflict` when it is being ended. */
 export function takeUp({ model }: Pick<ConductorDeps, 'model'>, uuid: string, to: 'confirming' | 'reverting'): number {
   const migration = model.migrations.latest(uuid)
-  if (!migration || migration.type === 'live-migration') throw invalid('Instance has not been resized.')
+  if (!migration || migration.migration_type === 'live-migration') throw invalid('Instance has not been resized.')
   if (!model.migrations.move(migration.id, ['finished'], to))
     throw conflict(`The resize of instance ${uuid} is being ended by another request.`)
   return migration.id

@@ -128,7 +128,7 @@ export class HostWatch implements AsyncDisposable {
   /** Resizes that have waited long enough are confirmed. */
   #confirmResizes(windowMs: number): void {
     const { model, sagas, db, clock } = this.#deps
-    for (const { id, instanceUuid: uuid } of model.migrations.unconfirmed(timeText(clock.now() - windowMs))) {
+    for (const { id, instance_uuid: uuid } of model.migrations.unconfirmed(timeText(clock.now() - windowMs))) {
       const instance = model.instances.find(uuid)
       if (instance?.vmState !== 'resized' || instance.taskState !== null || instance.host === null) continue
       const input = { uuid, host: instance.host, migrationId: id }

@@ -9,7 +9,6 @@ import { Hosts } from './hosts.ts'
 import { InstanceExtras } from './instance-extras.ts'
 import { Instances } from './instances.ts'
 import { Keypairs } from './keypairs.ts'
-import { MigrationList } from './migration-list.ts'
 import { Migrations } from './migrations.ts'
 import { Quotas } from './quotas.ts'
 import { ServerGroups } from './server-groups.ts'
@@ -26,7 +25,6 @@ export type Model = {
   hosts: Hosts
   aggregates: Aggregates
   serverGroups: ServerGroups
-  migrationList: MigrationList
   auditLog: AuditLog
   consoleTokens: ConsoleTokens
 }
@@ -44,7 +42,6 @@ export function makeModel(ground: Ground): Model {
     actions: new InstanceActions(ground),
     aggregates: new Aggregates(ground),
     serverGroups: new ServerGroups(ground, quotas),
-    migrationList: new MigrationList(ground),
     auditLog: new AuditLog(ground),
     consoleTokens: new ConsoleTokens(ground),
     hosts: new Hosts(ground, { serviceDownMs: serviceDownTime * 1000, defaultZone: defaultAvailabilityZone }),
@@ -64,7 +61,6 @@ export type { Expected, Fault, Instance, InstanceChange, InstanceSummary, Instan
 export { instanceColumns, instanceJoins } from './instance-rows.ts'
 export { Instances } from './instances.ts'
 export type { Keypair, Keypairs } from './keypairs.ts'
-export type { MigrationList, MigrationRecord } from './migration-list.ts'
 export type { Migration, MigrationStatus, Migrations, MigrationType } from './migrations.ts'
 export type { InstancePort, PortSubnet } from './network-info.ts'
 export { type Limits, type QuotaResource, type Quotas, quotaResources, type Usage } from './quotas.ts'

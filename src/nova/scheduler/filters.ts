@@ -41,7 +41,7 @@ export const filters: readonly Filter[] = [
     why: ({ host, node }, request) => {
       if (request.host !== null && request.host !== host) return `host ${request.host} was asked for`
       if (request.node !== null && request.node !== node) return `node ${request.node} was asked for`
-      return request.ignoreHosts.includes(host) ? 'an earlier attempt failed there' : null
+      return request.ignoreHosts.includes(host) ? 'it is not to be tried, or not again' : null
     },
   },
   {

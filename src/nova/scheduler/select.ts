@@ -35,7 +35,10 @@ export type SelectRequest = {
 }
 
 export type Selection = { host: string; node: string; nodeUuid: string; zone: string }
+type Ranked = HostState & { generation: number | undefined }
 export type Scheduler = {
+  /** Hosts that may take a server, best first; claims nothing. @throws {NoValidHost} with each host's reason. */
+  rank(request: SelectRequest): Selection[]
   /** @throws {NoValidHost} with each host's reason. */
   select(request: SelectRequest): Selection
   /** Hosts whose builds fail come last until one succeeds; kept in memory only. */
@@ -48,7 +51,7 @@ const hints: Record<string, string> = {
     'There is not enough free CPU, memory or disk for this flavor; choose a smaller flavor or delete servers that are no longer needed.',
   ComputeFilter: 'No compute host is enabled and up.',
   AvailabilityZoneFilter: 'No host in the requested availability zone can take this server.',
-  RequestedHostFilter: 'No further host can be tried.',
+  RequestedHostFilter: 'There is no other host that can be tried.',
   ImagePropertiesFilter: "No host can run this image's architecture or hypervisor type.",
   SameHostFilter: 'The same_host hint cannot be met.',
   DifferentHostFilter: 'The different_host hint cannot be met.',
@@ -82,54 +85,72 @@ export function makeScheduler(ground: Pick<Ground, 'config' | 'db'>, model: Mode
       if (succeeded) failures.delete(host)
       else failures.set(host, (failures.get(host) ?? 0) + 1)
     },
-    select(request) {
-      return ground.db.transaction(() => {
-        const wanted = resourcesOf(request.flavor)
-        const { required, forbidden } = traitsOf(request.flavor)
-        const imageTraits = Object.entries(request.imageProperties).flatMap(([key, value]) =>
-          key.startsWith('trait:') && value === 'required' ? [key.slice('trait:'.length)] : [],
-        )
-        const question = {
-          resources: wanted,
-          required: [...required, ...imageTraits],
-          forbidden,
-          memberOf: [],
-          limit: limits.maxPlacementResults,
-        }
-        const candidates = new Map(placement.candidates(question).map((candidate) => [candidate.providerUuid, candidate]))
-        const nodes = model.hosts.nodes()
-        const services = new Map(model.hosts.services({ binary: 'nova-compute' }).map((service) => [service.host, service]))
-        const rejections: Rejection[] = []
-
-        const aggregates = model.aggregates.byHost()
-        const scheduled = scheduleRequest(request, model, groupOf(request, nodes, model, placement))
-        const passed: HostState[] = []
-        for (const node of nodes) {
-          const service = services.get(node.host)
-          if (!service) continue
-          const about = { aggregates: aggregates.get(node.host) ?? [], failedBuilds: failures.get(node.host) ?? 0 }
-          const state = hostState(node, service, candidates.get(node.uuid)?.resources, about)
-          const refusal =
-            refuse(state, scheduled, enabled, config) ?? (candidates.has(node.uuid) ? null : placementRefusal(node, placement, question))
-          if (refusal) rejections.push(refusal)
-          else passed.push(state)
-        }
-        for (const host of rank(passed, weighers, scheduled)) {
+    rank: (request) => {
+      const { ranked, rejections } = survey(request)
+      if (ranked.length === 0) throw new NoValidHost(rejections, hintFor(rejections))
+      return ranked.map(selectionOf)
+    },
+    select: (request) =>
+      ground.db.transaction(() => {
+        const { ranked, rejections } = survey(request)
+        for (const host of ranked) {
           try {
             placement.claim({ uuid: request.instanceUuid, projectId: request.projectId, userId: request.userId, type: 'INSTANCE' }, [
-              { providerUuid: host.uuid, generation: candidates.get(host.uuid)?.generation, resources: wanted },
+              { providerUuid: host.uuid, generation: host.generation, resources: resourcesOf(request.flavor) },
             ])
-            return { host: host.host, node: host.node, nodeUuid: host.uuid, zone: host.service.availabilityZone }
+            return selectionOf(host)
           } catch (error) {
             if (!(error instanceof CloudError) || error.kind !== 'conflict') throw error
             rejections.push({ host: host.host, filter: 'Placement', reason: error.message })
           }
         }
         throw new NoValidHost(rejections, hintFor(rejections))
-      })
-    },
+      }),
+  }
+
+  /** Every host: those that may take the server, best first, and what turned away the others. */
+  function survey(request: SelectRequest): { ranked: Ranked[]; rejections: Rejection[] } {
+    const wanted = resourcesOf(request.flavor)
+    const { required, forbidden } = traitsOf(request.flavor)
+    const imageTraits = Object.entries(request.imageProperties).flatMap(([key, value]) =>
+      key.startsWith('trait:') && value === 'required' ? [key.slice('trait:'.length)] : [],
+    )
+    const question = {
+      resources: wanted,
+      required: [...required, ...imageTraits],
+      forbidden,
+      memberOf: [],
+      limit: limits.maxPlacementResults,
+    }
+    const candidates = new Map(placement.candidates(question).map((candidate) => [candidate.providerUuid, candidate]))
+    const nodes = model.hosts.nodes()
+    const services = new Map(model.hosts.services({ binary: 'nova-compute' }).map((service) => [service.host, service]))
+    const rejections: Rejection[] = []
+
+    const aggregates = model.aggregates.byHost()
+    const scheduled = scheduleRequest(request, model, groupOf(request, nodes, model, placement))
+    const passed: HostState[] = []
+    for (const node of nodes) {
+      const service = services.get(node.host)
+      if (!service) continue
+      const about = { aggregates: aggregates.get(node.host) ?? [], failedBuilds: failures.get(node.host) ?? 0 }
+      const state = hostState(node, service, candidates.get(node.uuid)?.resources, about)
+      const refusal =
+        refuse(state, scheduled, enabled, config) ?? (candidates.has(node.uuid) ? null : placementRefusal(node, placement, question))
+      if (refusal) rejections.push(refusal)
+      else passed.push(state)
+    }
+    const ranked = rank(passed, weighers, scheduled).map((host) => ({ ...host, generation: candidates.get(host.uuid)?.generation }))
+    return { ranked, rejections }
   }
 }
+
+const selectionOf = ({ host, node, uuid, service }: HostState): Selection => ({
+  host,
+  node,
+  nodeUuid: uuid,
+  zone: service.availabilityZone,
+})
 
 function refuse(state: HostState, request: ScheduleRequest, enabled: readonly Filter[], config: SchedulerConfig): Rejection | null {
   for (const filter of enabled) {
