@@ -637,6 +637,18 @@ CREATE INDEX `block_device_mapping_instance_uuid_volume_id_idx` ON `block_device
 CREATE UNIQUE INDEX `uniq_block_device_mapping0uuid` ON `block_device_mapping` (`uuid`);
 CREATE INDEX `snapshot_id` ON `block_device_mapping` (`snapshot_id`);
 CREATE INDEX `volume_id` ON `block_device_mapping` (`volume_id`);
+CREATE TABLE `cell_mappings` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`uuid` VARCHAR(36) NOT NULL,
+	`name` VARCHAR(255),
+	`transport_url` text,
+	`database_connection` text,
+	`disabled` BOOLEAN DEFAULT false
+);
+
+CREATE UNIQUE INDEX `uniq_cell_mappings0uuid` ON `cell_mappings` (`uuid`);
 CREATE TABLE `compute_nodes` (
 	`created_at` DATETIME,
 	`updated_at` DATETIME,
@@ -1239,3 +1251,346 @@ CREATE TABLE `users` (
 );
 
 CREATE UNIQUE INDEX `uniq_users0external_id` ON `users` (`external_id`);
+
+CREATE TABLE `shadow_block_device_mapping` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`instance_uuid` VARCHAR(36),
+	`uuid` VARCHAR(36),
+	`source_type` VARCHAR(255),
+	`destination_type` VARCHAR(255),
+	`guest_format` VARCHAR(255),
+	`device_type` VARCHAR(255),
+	`disk_bus` VARCHAR(255),
+	`boot_index` integer,
+	`device_name` VARCHAR(255),
+	`delete_on_termination` BOOLEAN,
+	`snapshot_id` VARCHAR(36),
+	`volume_id` VARCHAR(36),
+	`volume_size` integer,
+	`volume_type` VARCHAR(255),
+	`image_id` VARCHAR(36),
+	`no_device` BOOLEAN,
+	`connection_info` text,
+	`tag` VARCHAR(255),
+	`attachment_id` VARCHAR(36),
+	`encrypted` BOOLEAN,
+	`encryption_secret_uuid` VARCHAR(36),
+	`encryption_format` VARCHAR(128),
+	`encryption_options` VARCHAR(4096)
+);
+
+CREATE TABLE `shadow_compute_nodes` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`service_id` integer,
+	`host` VARCHAR(255),
+	`uuid` VARCHAR(36),
+	`vcpus` integer NOT NULL,
+	`memory_mb` integer NOT NULL,
+	`local_gb` integer NOT NULL,
+	`vcpus_used` integer NOT NULL,
+	`memory_mb_used` integer NOT NULL,
+	`local_gb_used` integer NOT NULL,
+	`hypervisor_type` text NOT NULL,
+	`hypervisor_version` integer NOT NULL,
+	`hypervisor_hostname` VARCHAR(255),
+	`free_ram_mb` integer,
+	`free_disk_gb` integer,
+	`current_workload` integer,
+	`running_vms` integer,
+	`cpu_info` text NOT NULL,
+	`disk_available_least` integer,
+	`host_ip` VARCHAR(39),
+	`supported_instances` text,
+	`metrics` text,
+	`pci_stats` text,
+	`extra_resources` text,
+	`stats` text,
+	`numa_topology` text,
+	`ram_allocation_ratio` real,
+	`cpu_allocation_ratio` real,
+	`disk_allocation_ratio` real,
+	`mapped` integer
+);
+
+CREATE TABLE `shadow_instance_actions` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`action` VARCHAR(255),
+	`instance_uuid` VARCHAR(36),
+	`request_id` VARCHAR(255),
+	`user_id` VARCHAR(255),
+	`project_id` VARCHAR(255),
+	`start_time` DATETIME,
+	`finish_time` DATETIME,
+	`message` VARCHAR(255)
+);
+
+CREATE TABLE `shadow_instance_actions_events` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`event` VARCHAR(255),
+	`action_id` integer,
+	`start_time` DATETIME,
+	`finish_time` DATETIME,
+	`result` VARCHAR(255),
+	`traceback` text,
+	`host` VARCHAR(255),
+	`details` text
+);
+
+CREATE TABLE `shadow_instance_extra` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`instance_uuid` VARCHAR(36) NOT NULL,
+	`device_metadata` text,
+	`numa_topology` text,
+	`pci_requests` text,
+	`flavor` text,
+	`vcpu_model` text,
+	`migration_context` text,
+	`keypairs` text,
+	`trusted_certs` text,
+	`resources` text
+);
+
+CREATE TABLE `shadow_instance_faults` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`instance_uuid` VARCHAR(36),
+	`code` integer NOT NULL,
+	`message` VARCHAR(255),
+	`details` text,
+	`host` VARCHAR(255)
+);
+
+CREATE TABLE `shadow_instance_id_mappings` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`uuid` VARCHAR(36) NOT NULL
+);
+
+CREATE TABLE `shadow_instance_info_caches` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`network_info` text,
+	`instance_uuid` VARCHAR(36) NOT NULL
+);
+
+CREATE TABLE `shadow_instance_metadata` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`key` VARCHAR(255),
+	`value` VARCHAR(255),
+	`instance_uuid` VARCHAR(36)
+);
+
+CREATE TABLE `shadow_instance_system_metadata` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`key` VARCHAR(255) NOT NULL,
+	`value` VARCHAR(255),
+	`instance_uuid` VARCHAR(36) NOT NULL
+);
+
+CREATE TABLE `shadow_instances` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`user_id` VARCHAR(255),
+	`project_id` VARCHAR(255),
+	`image_ref` VARCHAR(255),
+	`kernel_id` VARCHAR(255),
+	`ramdisk_id` VARCHAR(255),
+	`hostname` VARCHAR(255),
+	`launch_index` integer,
+	`key_name` VARCHAR(255),
+	`key_data` text,
+	`power_state` integer,
+	`vm_state` VARCHAR(255),
+	`task_state` VARCHAR(255),
+	`memory_mb` integer,
+	`vcpus` integer,
+	`root_gb` integer,
+	`ephemeral_gb` integer,
+	`ephemeral_key_uuid` VARCHAR(36),
+	`host` VARCHAR(255),
+	`node` VARCHAR(255),
+	`compute_id` integer,
+	`instance_type_id` integer,
+	`user_data` text,
+	`reservation_id` VARCHAR(255),
+	`launched_at` DATETIME,
+	`terminated_at` DATETIME,
+	`availability_zone` VARCHAR(255),
+	`display_name` VARCHAR(255),
+	`display_description` VARCHAR(255),
+	`launched_on` text,
+	`locked` BOOLEAN,
+	`locked_by` VARCHAR(5),
+	`os_type` VARCHAR(255),
+	`architecture` VARCHAR(255),
+	`vm_mode` VARCHAR(255),
+	`uuid` VARCHAR(36) NOT NULL,
+	`root_device_name` VARCHAR(255),
+	`default_ephemeral_device` VARCHAR(255),
+	`default_swap_device` VARCHAR(255),
+	`config_drive` VARCHAR(255),
+	`access_ip_v4` VARCHAR(39),
+	`access_ip_v6` VARCHAR(39),
+	`auto_disk_config` BOOLEAN,
+	`progress` integer,
+	`shutdown_terminate` BOOLEAN,
+	`disable_terminate` BOOLEAN,
+	`cell_name` VARCHAR(255),
+	`cleaned` integer,
+	`hidden` BOOLEAN
+);
+
+CREATE TABLE `shadow_migrations` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`source_compute` VARCHAR(255),
+	`dest_compute` VARCHAR(255),
+	`source_node` VARCHAR(255),
+	`dest_node` VARCHAR(255),
+	`dest_compute_id` integer,
+	`dest_host` VARCHAR(255),
+	`old_instance_type_id` integer,
+	`new_instance_type_id` integer,
+	`instance_uuid` VARCHAR(36),
+	`uuid` VARCHAR(36),
+	`status` VARCHAR(255),
+	`migration_type` VARCHAR(14),
+	`hidden` BOOLEAN,
+	`memory_total` integer,
+	`memory_processed` integer,
+	`memory_remaining` integer,
+	`disk_total` integer,
+	`disk_processed` integer,
+	`disk_remaining` integer,
+	`cross_cell_move` BOOLEAN,
+	`user_id` VARCHAR(255),
+	`project_id` VARCHAR(255)
+);
+
+CREATE TABLE `shadow_quota_classes` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`class_name` VARCHAR(255),
+	`resource` VARCHAR(255),
+	`hard_limit` integer
+);
+
+CREATE TABLE `shadow_quotas` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`project_id` VARCHAR(255),
+	`resource` VARCHAR(255) NOT NULL,
+	`hard_limit` integer
+);
+
+CREATE TABLE `shadow_s3_images` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`uuid` VARCHAR(36) NOT NULL
+);
+
+CREATE TABLE `shadow_services` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`uuid` VARCHAR(36),
+	`host` VARCHAR(255),
+	`binary` VARCHAR(255),
+	`topic` VARCHAR(255),
+	`report_count` integer NOT NULL,
+	`disabled` BOOLEAN,
+	`disabled_reason` VARCHAR(255),
+	`last_seen_up` DATETIME,
+	`forced_down` BOOLEAN,
+	`version` integer
+);
+
+CREATE TABLE `shadow_task_log` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`task_name` VARCHAR(255) NOT NULL,
+	`state` VARCHAR(255) NOT NULL,
+	`host` VARCHAR(255) NOT NULL,
+	`period_beginning` DATETIME NOT NULL,
+	`period_ending` DATETIME NOT NULL,
+	`message` VARCHAR(255) NOT NULL,
+	`task_items` integer,
+	`errors` integer
+);
+
+-- What every database has of cells. A cell's row says `sqlite:///minicloud.db` and `memory:///`: this file, and the queue within the process.
+INSERT INTO `cell_mappings` (`created_at`, `uuid`, `name`, `transport_url`, `database_connection`, `disabled`)
+VALUES (strftime('%Y-%m-%d %H:%M:%f', 'now') || '000', '00000000-0000-0000-0000-000000000000', 'cell0', 'none:///', 'sqlite:///minicloud.db', 0);
+INSERT INTO `cell_mappings` (`created_at`, `uuid`, `name`, `transport_url`, `database_connection`, `disabled`)
+VALUES (
+	strftime('%Y-%m-%d %H:%M:%f', 'now') || '000',
+	lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-a' || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))),
+	'cell1', 'memory:///', 'sqlite:///minicloud.db', 0
+);
+CREATE VIEW `host_mappings` AS
+SELECT min(n.id) AS id, n.created_at, n.updated_at, c.id AS cell_id, n.host
+FROM compute_nodes n JOIN cell_mappings c ON c.uuid <> '00000000-0000-0000-0000-000000000000'
+WHERE n.deleted = 0 GROUP BY n.host;
+-- In cell0 are those that failed before they ever were on a host.
+CREATE VIEW `instance_mappings` AS
+SELECT i.id, i.created_at, i.updated_at, i.uuid AS instance_uuid, c.id AS cell_id, i.project_id, i.user_id, i.deleted <> 0 AS queued_for_delete
+FROM instances i
+JOIN cell_mappings c
+	ON (c.uuid = '00000000-0000-0000-0000-000000000000') = (i.vm_state = 'error' AND i.host IS NULL AND i.launched_at IS NULL);

@@ -12,7 +12,8 @@ from nova.db.main import models as main_models
 from sqlalchemy import orm
 
 engine = sqlalchemy.create_engine("sqlite:///" + sys.argv[1])
-present = set(sqlalchemy.inspect(engine).get_table_names())
+inspector = sqlalchemy.inspect(engine)
+present = set(inspector.get_table_names()) | set(inspector.get_view_names())
 session = orm.Session(engine)
 
 read = {}

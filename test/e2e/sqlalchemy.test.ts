@@ -43,6 +43,9 @@ it.skipIf(!hasNova && !process.env.CI)("Nova's models read our file, and we read
       'compute_nodes',
       'instance_actions',
       'request_specs',
+      'cell_mappings',
+      'host_mappings',
+      'instance_mappings',
     ]) {
       expect(report.read[table], table).toBeGreaterThan(0)
     }

@@ -11,7 +11,7 @@ import type BetterSqlite3 from 'better-sqlite3'
 import Sqlite from 'better-sqlite3'
 import { LRUCache } from 'lru-cache'
 import { CloudError, messageOf, unavailable } from '../errors.ts'
-import { migrate } from './migrate.ts'
+import { migrate, requireNewest } from './migrate.ts'
 import { plannedOnce } from './plan-once.ts'
 import { explainTrouble } from './trouble.ts'
 
@@ -21,6 +21,8 @@ export type DatabaseOptions = {
   /** A path, or `:memory:`. */
   file: string
   synchronous?: 'FULL' | 'NORMAL' | 'OFF'
+  /** For a moment beside the process that has the file: neither locks nor migrates, and waits for its turn to write. */
+  beside?: boolean
   /** The native addon's path, when it does not lie where better-sqlite3 looks (the single executable). */
   nativeBinding?: string
 }
@@ -35,17 +37,17 @@ export class Database implements Disposable {
   #afterCommit: (() => void)[] = []
 
   /**
-   * Opens, locks and migrates.
-   * @throws {CloudError} `conflict` when another process has the file open, `unavailable` when the disk fails,
+   * Opens, locks and migrates; `beside` another process it only opens.
+   * @throws {CloudError} `conflict` when another process has the file open, or, beside one, when its schema is not this program's; `unavailable` when the disk fails,
    * `invalid` when the file comes from a newer minicloud.
    */
-  constructor({ file, synchronous = 'FULL', nativeBinding }: DatabaseOptions) {
+  constructor({ file, synchronous = 'FULL', nativeBinding, beside = false }: DatabaseOptions) {
     const options = nativeBinding === undefined ? {} : { nativeBinding }
     const isFile = file !== ':memory:'
-    if (isFile) this.#lock = lockFile(`${file}.lock`, options)
+    if (isFile && !beside) this.#lock = lockFile(`${file}.lock`, options)
     try {
       if (isFile) keepPrivate(file)
-      this.sqlite = new Sqlite(file, { ...options, timeout: busyTimeoutMs })
+      this.sqlite = new Sqlite(file, { ...options, timeout: beside ? patienceMs : busyTimeoutMs })
     } catch (error) {
       this.#lock?.close()
       throw explainTrouble(error)
@@ -57,7 +59,8 @@ export class Database implements Disposable {
       this.sqlite.pragma(`synchronous = ${synchronous}`)
       this.sqlite.pragma('foreign_keys = ON')
       this.sqlite.pragma('cache_size = -16000')
-      migrate(this.sqlite)
+      if (beside) requireNewest(this.sqlite)
+      else migrate(this.sqlite)
     } catch (error) {
       this.sqlite.close()
       this.#lock?.close()
@@ -141,6 +144,8 @@ function keepPrivate(file: string): void {
 
 /** How long a write waits for another connection, such as a person's `sqlite3`; the event loop stands still meanwhile. */
 const busyTimeoutMs = 250
+/** The same for a command of the operator, which holds up nobody. */
+const patienceMs = 10_000
 
 /** A SQLite file held in an exclusive transaction: the kernel lets go of it however the process ends. */
 function lockFile(file: string, options: BetterSqlite3.Options): BetterSqlite3.Database {

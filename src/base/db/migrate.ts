@@ -38,3 +38,11 @@ export function migrate(sqlite: BetterSqlite3.Database, known: readonly Migratio
     })()
   }
 }
+
+/** @throws {CloudError} `conflict` when the file's schema is not this program's. */
+export function requireNewest(sqlite: BetterSqlite3.Database): void {
+  const newest = migrations().at(-1)?.version ?? 0
+  const current = schemaVersion(sqlite)
+  if (current !== newest)
+    throw new CloudError('conflict', `The database has schema version ${current}, this minicloud needs ${newest}: minicloud manage db sync`)
+}

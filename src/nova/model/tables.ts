@@ -628,3 +628,21 @@ export const taskLog = sqliteTable(
     ),
   ],
 )
+
+/**
+ * Cells: cell0 for servers that no host took, and the one in which this program's hosts are. Which host and which server is in which
+ * cell, `host_mappings` and `instance_mappings`, are views (`cells.sql`).
+ */
+export const cellMappings = sqliteTable(
+  'cell_mappings',
+  {
+    ...timestamps,
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    uuid: varchar('uuid', { length: 36 }).notNull(),
+    name: varchar('name', { length: 255 }),
+    transport_url: text('transport_url'),
+    database_connection: text('database_connection'),
+    disabled: boolean('disabled').default(false),
+  },
+  (table) => [uniqueIndex('uniq_cell_mappings0uuid').on(table.uuid)],
+)
