@@ -9,7 +9,7 @@ import type { Config } from './base/config/index.ts'
 import { Database } from './base/db/index.ts'
 import { messageOf } from './base/errors.ts'
 import type { Ground } from './base/ground.ts'
-import { HttpServer, mount, PolicyEngine } from './base/http/index.ts'
+import { HttpServer, mount, PolicyEngine, PolicyFiles, policyConfig } from './base/http/index.ts'
 import type { Log } from './base/log.ts'
 import { makeMetrics } from './base/metrics.ts'
 import { InProcessQueue } from './base/queue/index.ts'
@@ -36,6 +36,8 @@ const dayMs = 86_400_000
 
 export type CloudOptions = {
   config: Config
+  /** The files that it was read from. */
+  configFiles?: readonly string[]
   log: Log
   /** Absolute. */
   dataDir: string
@@ -143,6 +145,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const health = makeHealth(metrics)
     closers.push(() => sagas.stop())
 
+    const { enforceScope, enforceNewDefaults, policyDefaultRule } = config.get(policyConfig)
+    const policy = new PolicyEngine({ enforceScope, enforceNewDefaults, defaultRule: policyDefaultRule })
     const server = new HttpServer({
       mounts: [
         mount('/identity/v3', identity.v3),
@@ -159,7 +163,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       ],
       upgrades: consoles.upgrades,
       authenticate: identity.authenticate,
-      policy: new PolicyEngine(),
+      policy,
       log,
       metrics,
       trustForwarded: process_.trustForwarded,
@@ -170,6 +174,12 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       // First of all, since a listener is closed only when nobody is on a console any more.
       () => consoles[Symbol.asyncDispose](),
     )
+
+    const policyFiles = new PolicyFiles(policy, { config, configFiles: options.configFiles, dataDir })
+    await policyFiles.load()
+    for (const warning of policyFiles.warnings) log.warn(warning)
+    policyFiles.watch({ clock, log })
+    closers.push(() => policyFiles[Symbol.dispose]())
 
     const ready = (async () => {
       networks.onMetadataConnection((socket, origin) => metadata.serveGuest(socket, origin))

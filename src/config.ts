@@ -1,5 +1,6 @@
 /** Every room's options, in the order in which the reference shows them; and those of the process itself. */
 import { bool, choice, int, type Section, section, text } from './base/config/index.ts'
+import { policyConfig } from './base/http/index.ts'
 import { sagaConfig } from './base/saga/index.ts'
 import { identitySections } from './identity/index.ts'
 import { imageCacheConfig, imageConfig, imageDiskConfig } from './image/index.ts'
@@ -65,6 +66,7 @@ export const sections: Section[] = [
   conductorConfig,
   networkConfig,
   networkQuotaConfig,
+  policyConfig,
   sagaConfig,
   debugConfig,
 ]

@@ -15,7 +15,7 @@ type Address = { url: string; auth_url: string; pid: number; clouds_yaml: string
 
 /** @throws what {@link isExpected} knows when the cloud cannot start. @returns the exit code, after a signal. */
 export async function serve(flags: ServeFlags, shell: Shell): Promise<number> {
-  const { config, dataDir } = loadSettings(flags, shell)
+  const { config, dataDir, files } = loadSettings(flags, shell)
   const log = makeLog({ level: config.get(processConfig).logLevel })
   for (const line of config.warnings) err(`warning: ${line}`)
   process.on('uncaughtException', (error, origin) => {
@@ -27,7 +27,7 @@ export async function serve(flags: ServeFlags, shell: Shell): Promise<number> {
 
   const stopping = untilSignal()
   const childCommand = [...shell.self, 'internal-listen']
-  const cloud = await startCloud({ config, log, dataDir, seed: flags.seed, childCommand, say: err })
+  const cloud = await startCloud({ config, configFiles: files, log, dataDir, seed: flags.seed, childCommand, say: err })
   cloud.ready.catch(() => {})
   let exitCode = 0
   try {

@@ -121,6 +121,7 @@ export function makeIdentity({ db, clock, config, dataDir }: Ground): Identity {
         users,
       },
       policies,
+      adminRule: 'admin_required',
     },
     authenticate: (token) => tokens.authenticate(token),
     bootstrap: (seed) => bootstrap(state, passwords, seed),

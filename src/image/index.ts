@@ -155,7 +155,7 @@ export function makeImages(ground: Ground): Images {
     for (const suffix of ['', '.part', '.staged'] as const) await files.remove(id, suffix)
   }
   const deps: ImageDeps = { db, catalog, members, filling, files, limits, remove }
-  const v2: Service<ImageDeps> = { name: 'image', dialect: imageDialect, operations, deps, policies }
+  const v2: Service<ImageDeps> = { name: 'image', dialect: imageDialect, operations, deps, policies, scopes: ['project'] }
 
   return {
     root: versionsService,

@@ -25,7 +25,7 @@ export const concurrentUpdate = codes.concurrentUpdate
 export type Placement = InProcess & { root: Service<Store> }
 
 /** Mounted at `/placement`; the database gets the standard names that it lacks. */
-export function makePlacement({ db, clock }: Ground): Placement {
+export function makePlacement({ db, clock }: Pick<Ground, "db" | "clock">): Placement {
   const store: Store = { db, clock }
   syncStandardNames(store)
   const root: Service<Store> = {
@@ -34,6 +34,7 @@ export function makePlacement({ db, clock }: Ground): Placement {
     operations,
     deps: store,
     policies,
+    scopes: ['project'],
     microversions: { service: 'placement', min: minVersion, max: maxVersion },
     jsonOnly: true,
   }

@@ -9,12 +9,13 @@ import { explainTrouble } from '../db/trouble.ts'
 import { CloudError, invalid, messageOf, notFound } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { turn } from '../turn.ts'
 import { checkMediaType, parseJson, readText } from './body.ts'
 import type { Principal, RequestContext } from './context.ts'
 import { type Fault, statusOf, titleOf } from './faults.ts'
 import { type Negotiated, negotiator } from './microversion.ts'
 import { type AnyOperation, ByteStream, type Incoming, type Method, Reply } from './operation.ts'
-import type { PolicyEngine, Target } from './policy.ts'
+import type { PolicyEngine, Target } from './policy/index.ts'
 import { Router, type Windowed } from './router.ts'
 import type { Mount, Service } from './service.ts'
 
@@ -62,11 +63,13 @@ export class Dispatcher {
         negotiate: service.microversions ? negotiator(service.microversions) : null,
       }))
       .sort((a, b) => b.prefix.length - a.prefix.length)
-    for (const { service } of options.mounts) if (service.policies) options.policy.add(service.policies)
+    for (const { service } of options.mounts) if (service.policies) options.policy.add(service.policies, service.scopes)
   }
 
   async dispatch(request: Request, peer: Peer = {}): Promise<Response> {
     const startedAt = performance.now()
+    const wait = turn()
+    if (wait) await wait
     const { origin, path, search } = this.#address(request)
     const mounted = this.#mounts.find(({ prefix, below }) => path.startsWith(below) || path === prefix)
     if (!mounted)
@@ -124,7 +127,7 @@ export class Dispatcher {
     const header = (name: string) => request.headers.get(name) ?? undefined
 
     const isOpen = found !== null && found !== 'wrong-method' && found.entries.every(({ operation }) => operation.auth === 'none')
-    const principal = isOpen ? null : await this.#principal(header('x-auth-token'))
+    const principal = isOpen ? null : this.#options.policy.judged(await this.#principal(header('x-auth-token')), service.adminRule)
     if (found === null) throw new UnknownRoute()
     if (found === 'wrong-method') throw service.dialect.wrongMethod === 404 ? new UnknownRoute() : new WrongMethod(router.methods(path))
     if (found.entries[0]) trace.operationId = found.entries[0].id

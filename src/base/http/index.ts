@@ -13,7 +13,7 @@ export {
 } from './faults.ts'
 export { type Microversions, type Version, version, versionText } from './microversion.ts'
 export { type AnyOperation, ByteStream, type Incoming, type Method, type Operation, operation, Reply } from './operation.ts'
-export { type Check, type Policies, PolicyEngine, type RuleWord, rules, type Target } from './policy.ts'
+export { type Policies, PolicyEngine, PolicyFiles, policyConfig, type Scope, type Target } from './policy/index.ts'
 export { operationId } from './router.ts'
 export { addFormat, as, bodies, check, type Ladder, type Parser, queries, type Rung } from './schema.ts'
 export { repr } from './sentences.ts'

@@ -3,7 +3,7 @@
  * them; see docs/adding-an-operation.md.
  */
 import type { RequestContext } from './context.ts'
-import type { Target } from './policy.ts'
+import type { Target } from './policy/index.ts'
 import type { Parser } from './schema.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'

@@ -122,7 +122,13 @@ describe('a view', () => {
 describe('policies', () => {
   const principal = (more: Partial<Principal>) => ({ roles: [], projectId: 'p', userId: 'u', ...more }) as unknown as Principal
   const engine = new PolicyEngine()
-  engine.add({ read: 'project_reader', both: 'project_member|service', own: 'self', any: 'any', mine: ({ userName }) => userName === 'x' })
+  engine.add({
+    read: 'project_reader',
+    both: 'project_member|service',
+    own: 'self',
+    any: 'any',
+    mine: "user_name:x and not 'p':%(project_id)s",
+  })
   const here = { projectId: 'p', userId: 'u' }
   it.each([
     ['read', { roles: ['reader'] }, here, true],
@@ -135,7 +141,8 @@ describe('policies', () => {
     ['own', {}, { userId: 'v' }, false],
     ['own', {}, {}, false],
     ['any', {}, {}, true],
-    ['mine', { userName: 'x' }, {}, true],
+    ['mine', { userName: 'x' }, { projectId: 'q' }, true],
+    ['mine', { userName: 'x' }, here, false],
   ])('%s for %j on %j: %s', (name, who, target, allowed) => {
     expect(engine.allows(name, principal(who as Partial<Principal>), target)).toBe(allowed)
   })

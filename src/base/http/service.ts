@@ -2,7 +2,7 @@
 import type { Dialect } from './faults.ts'
 import type { Microversions } from './microversion.ts'
 import type { AnyOperation } from './operation.ts'
-import type { Policies } from './policy.ts'
+import type { Policies, Scope } from './policy/index.ts'
 
 export type Service<Deps = unknown> = {
   /** `compute`, `identity` …: in metrics, logs and request-id headers. */
@@ -11,6 +11,10 @@ export type Service<Deps = unknown> = {
   readonly operations: readonly AnyOperation<Deps>[]
   readonly deps: Deps
   readonly policies?: Policies
+  /** Tokens of which scopes may pass its policies; all when absent. */
+  readonly scopes?: readonly Scope[]
+  /** The rule that says who is an administrator here; `context_is_admin` when absent. */
+  readonly adminRule?: string
   readonly microversions?: Microversions
   /** Paths may begin with the caller's project id, as compute's older form has it. */
   readonly projectInPath?: boolean

@@ -4,31 +4,23 @@
  *
  * @see https://docs.openstack.org/keystone/latest/configuration/policy.html
  */
-import { type Check, type Policies, rules } from '../../base/http/index.ts'
+import type { Policies } from '../../base/http/index.ts'
 
-const any =
-  (...checks: Check[]): Check =>
-  (principal, target) =>
-    checks.some((check) => check(principal, target))
+const any = (...rules: string[]): string => rules.join(' or ')
+const admin = 'rule:admin_required'
+const inDomain = (role: string): string => `(role:${role} and domain_id:%(target.domain_id)s)`
+const self = 'user_id:%(target.user.id)s'
+const projectReader = '(role:reader and project_id:%(target.project.id)s)'
 
-const systemReader: Check = ({ systemScope, roles }) => systemScope && roles.includes('reader')
-const inDomain =
-  (role: string): Check =>
-  ({ domainId, roles }, target) =>
-    domainId !== null && domainId === target.domainId && roles.includes(role)
-const self: Check = ({ userId }, target) => userId === target.userId
-const projectReader: Check = ({ projectId, roles }, target) =>
-  projectId !== null && projectId === target.projectId && roles.includes('reader')
-
-const sees = any(rules.admin, systemReader)
+const sees = any(admin, '(role:reader and system_scope:all)')
 const seesInDomain = any(sees, inDomain('reader'))
-const changesInDomain = any(rules.admin, inDomain('manager'))
+const changesInDomain = any(admin, inDomain('manager'))
 
-const on = (check: Check, ...names: string[]): Policies => Object.fromEntries(names.map((name) => [`identity:${name}`, check]))
+const on = (rule: string, ...names: string[]): Policies => Object.fromEntries(names.map((name) => [`identity:${name}`, rule]))
 
 export const policies: Policies = {
   ...on(
-    rules.admin,
+    admin,
     ...['create', 'update', 'delete'].flatMap((verb) =>
       ['domain', 'role', 'service', 'endpoint', 'region'].map((noun) => `${verb}_${noun}`),
     ),
@@ -86,7 +78,7 @@ export const policies: Policies = {
   ...on(self, 'create_application_credential'),
   ...on(sees, 'list_credentials'),
   ...on(any(sees, self), 'get_credential'),
-  ...on(any(rules.admin, self), 'create_credential', 'update_credential', 'delete_credential'),
-  ...on(any(rules.admin, self), 'delete_application_credential', 'revoke_token'),
-  ...on(any(sees, rules.service, self), 'validate_token', 'check_token'),
+  ...on(any(admin, self), 'create_credential', 'update_credential', 'delete_credential'),
+  ...on(any(admin, self), 'delete_application_credential', 'revoke_token'),
+  ...on(any(sees, 'rule:service_or_admin', self), 'validate_token', 'check_token'),
 }

@@ -39,7 +39,7 @@ export type Resource<Row extends Owned> = {
 export type Viewer = { projectId: string; all: boolean; isAdmin: boolean }
 
 export function viewerOf(principal: Principal): Viewer {
-  const isAdmin = principal.roles.includes('admin')
+  const { isAdmin } = principal
   return { projectId: principal.projectId ?? '', isAdmin, all: isAdmin || principal.roles.includes('service') }
 }
 

@@ -91,6 +91,7 @@ export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v21: Se
     operations: computeOperations,
     deps,
     policies,
+    scopes: ['project'],
     microversions: { service: 'compute', legacyHeader: 'X-OpenStack-Nova-API-Version', min: '2.1', max: '2.104' },
     projectInPath: true,
     jsonOnly: true,

@@ -2,7 +2,7 @@
 import type { Policies } from '../../base/http/index.ts'
 
 export const policies: Policies = {
-  'placement:use': 'admin|service',
+  'placement:use': 'service',
   'placement:reshape': 'service',
-  'placement:usages': 'admin|service|project_reader',
+  'placement:usages': 'service|project_reader',
 }

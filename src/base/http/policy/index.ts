@@ -1,0 +1,5 @@
+export type { Target } from './attributes.ts'
+export { policyConfig } from './config.ts'
+export type { Policies, Scope } from './defaults.ts'
+export { type KnownPolicy, PolicyEngine } from './engine.ts'
+export { PolicyFiles, type PolicyPlaces } from './watch.ts'
