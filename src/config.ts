@@ -9,7 +9,7 @@ import { computeConfig } from './nova/compute/index.ts'
 import { conductorConfig } from './nova/conductor/index.ts'
 import { consoleSections } from './nova/console/index.ts'
 import { metadataSections } from './nova/metadata/index.ts'
-import { apiConfig, novaConfig, quotaConfig } from './nova/model/index.ts'
+import { apiConfig, glanceConfig, novaConfig, quotaConfig } from './nova/model/index.ts'
 import { filterSchedulerConfig, schedulerConfig } from './nova/scheduler/index.ts'
 import { fakeConfig, libvirtConfig } from './nova/virt/index.ts'
 
@@ -56,6 +56,7 @@ export const sections: Section[] = [
   filterSchedulerConfig,
   quotaConfig,
   apiConfig,
+  glanceConfig,
   ...metadataSections,
   ...consoleSections,
   libvirtConfig,

@@ -7,7 +7,7 @@ import { type Incoming, principalOf } from '../../base/http/index.ts'
 import type { Image } from '../../image/index.ts'
 import { computeConfig } from '../compute/index.ts'
 import type { BuildRequest, RequestedNic } from '../conductor/index.ts'
-import { type Flavor, type Limits, novaConfig } from '../model/index.ts'
+import { type Flavor, glanceConfig, type InstanceDisk, type Limits, novaConfig, planDisks } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import type { ServerCreate } from './server-create.ts'
 
@@ -32,7 +32,7 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
 
   const flavor = nova.model.flavors.find(body.flavorRef, viewer)
   if (!flavor || flavor.disabled) throw invalid(`Flavor ${body.flavorRef} could not be found.`)
-  const image = imageFor(request, nova, flavor)
+  const { image, disks } = bootFrom(request, nova, flavor)
   const keypair = keypairFor(request, nova)
   const zone = zoneFor(request, nova)
   checkGroup(request, nova)
@@ -81,27 +81,31 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
       metadata: body.metadata,
       systemMetadata: { ...imageMetadata(image), boot_roles: principalOf(context).roles.join(',') },
       tags: body.tags,
+      disks,
     },
   }
 }
 
-function imageFor({ body, context }: Request, nova: NovaApi, flavor: Flavor): Image {
-  const [device] = body.blockDevices
-  const isPlainImage = body.blockDevices.every(
-    ({ sourceType, destinationType, uuid, bootIndex }) =>
-      sourceType === 'image' && destinationType === 'local' && bootIndex === 0 && uuid !== null,
-  )
-  if (!isPlainImage || body.blockDevices.length > 1)
-    throw invalid('Block Device Mapping is Invalid: this cloud has no volume service; a server boots from its image.')
-  if (device && body.imageRef !== '' && device.uuid !== body.imageRef)
-    throw invalid('Block Device Mapping is Invalid: The boot disk and imageRef name different images.')
-  const id = body.imageRef || device?.uuid || ''
-  if (id === '') throw invalid('Invalid imageRef provided.')
-  return bootableImage(nova, id, viewerOf(context), flavor)
+/** What the server boots, and its disks. @throws {CloudError} `invalid`; `forbidden` for who may not map disks. */
+function bootFrom({ body, context, enforce }: Request, nova: NovaApi, flavor: Flavor): { image: Image; disks: InstanceDisk[] } {
+  const { imageRef, blockDevices: mapped, maxCount } = body
+  if (mapped !== null) enforce('os_compute_api:servers:create:attach_volume')
+  if (body.trustedCerts) enforce('os_compute_api:servers:create:trusted_certs')
+  if (mapped === null && imageRef === '') throw invalid('Missing imageRef attribute')
+  if (imageRef === '' && body.trustedCerts) throw invalid('Image certificate validation is not supported when booting from volume')
+  if (maxCount > 1 && mapped?.some(({ source }) => source === 'volume'))
+    throw invalid('Cannot attach one or more volumes to multiple instances')
+  const image = imageRef === '' ? null : bootableImage(nova, imageRef, viewerOf(context), flavor)
+  const { maxLocalBlockDevices: maxLocal } = nova.config.get(novaConfig)
+  const disks = planDisks({ imageId: image?.id ?? null, bus: image?.properties.hw_disk_bus, flavor, mapped, maxLocal })
+  if (!image) throw invalid('Missing imageRef attribute')
+  return { image, disks }
 }
 
 /** An image that a server of this flavor can start from. @throws {CloudError} `invalid`. */
 export function bootableImage(nova: NovaApi, id: string, viewer: ReturnType<typeof viewerOf>, flavor: Flavor): Image {
+  if (nova.config.get(glanceConfig).verifyGlanceSignatures)
+    throw invalid(`The signature of image ${id} cannot be verified: this cloud has no key manager that holds its certificate.`)
   const image = nova.images.get(id, viewer)
   if (!image) throw invalid('Can not find requested image')
   if (image.status !== 'active') throw invalid(`Image ${id} is not active.`)
@@ -150,10 +154,11 @@ function zoneFor({ body, enforce }: Request, nova: NovaApi): { name: string | nu
 }
 
 /** @throws {CloudError} `conflict` when no network was named and there are several. */
-function nicsFor({ body, context }: Request, nova: NovaApi): RequestedNic[] {
+function nicsFor({ body, context, enforce }: Request, nova: NovaApi): RequestedNic[] {
   const { projectId, isAdmin } = viewerOf(context)
   const { networks } = body
   if (networks === 'none') return []
+  if (networks !== 'auto-or-none') enforce('os_compute_api:servers:create:attach_network')
   if (networks === 'auto' || networks === 'auto-or-none') {
     const usable = nova.networks.usableNetworks(projectId ?? '', isAdmin)
     if (usable.length > 1) throw conflict('Multiple possible networks found, use a Network ID to be more specific.')

@@ -7,6 +7,8 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { as, bodies, type Ladder } from '../../base/http/index.ts'
 import type { RequestedNic } from '../conductor/index.ts'
+import type { BlockDevice } from '../model/index.ts'
+import { deviceSchema, legacyDeviceSchema, mappedDevices } from './block-devices.ts'
 import { anyBoolean, description, isTrue, metadataSchema, serverName, tagSchema } from './schemas.ts'
 
 export type RequestedNetworks = 'auto' | 'none' | 'auto-or-none' | readonly RequestedNic[]
@@ -37,12 +39,11 @@ export type ServerCreate = {
   diskConfig: 'AUTO' | 'MANUAL'
   trustedCerts: readonly string[] | null
   hints: Readonly<Record<string, unknown>>
-  blockDevices: readonly BlockDevice[]
+  /** What the body maps; `null`: nothing. */
+  blockDevices: readonly BlockDevice[] | null
   /** Files to put on the config drive, up to 2.56. */
   personality: readonly { path: string; contents: string }[]
 }
-
-export type BlockDevice = { sourceType: string; destinationType: string | null; uuid: string | null; bootIndex: number | null }
 
 const count = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[1-9][0-9]*$' })])
 const uuidOrEmpty = Type.Union([Type.String({ format: 'uuid' }), Type.String({ maxLength: 0 })])
@@ -73,29 +74,6 @@ function serverSchema(features: Features): TSchema {
     { additionalProperties: false },
   )
   const nics = Type.Array(nic)
-  const device = Type.Object(
-    {
-      source_type: Type.Optional(Type.String({ enum: ['volume', 'image', 'snapshot', 'blank'] })),
-      destination_type: Type.Optional(Type.String({ enum: ['local', 'volume'] })),
-      uuid: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-      image_id: Type.Optional(Type.String({ format: 'uuid' })),
-      volume_id: Type.Optional(Type.String({ format: 'uuid' })),
-      snapshot_id: Type.Optional(Type.String({ format: 'uuid' })),
-      boot_index: Type.Optional(nullable(Type.Union([Type.Integer(), Type.String({ pattern: '^-?[0-9]+$' })]))),
-      guest_format: Type.Optional(Type.String({ maxLength: 255 })),
-      device_type: Type.Optional(Type.String({ maxLength: 255 })),
-      disk_bus: Type.Optional(Type.String({ maxLength: 255 })),
-      device_name: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._/-]*$' })),
-      volume_size: Type.Optional(Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^[0-9]*$' })])),
-      delete_on_termination: Type.Optional(anyBoolean),
-      no_device: Type.Optional(Type.Unknown()),
-      virtual_name: Type.Optional(Type.String({ maxLength: 255 })),
-      connection_info: Type.Optional(Type.String()),
-      ...(features.blockTag ? { tag: Type.Optional(tagSchema) } : {}),
-      ...(features.volumeType ? { volume_type: Type.Optional(nullable(Type.String({ maxLength: 255 }))) } : {}),
-    },
-    { additionalProperties: false },
-  )
   const networks = features.networksRequired
     ? { networks: Type.Union([nics, Type.String({ enum: ['auto', 'none'] })]) }
     : { networks: Type.Optional(nics) }
@@ -110,8 +88,8 @@ function serverSchema(features: Features): TSchema {
       accessIPv4: Type.Optional(Type.String({ format: 'ipv4' })),
       accessIPv6: Type.Optional(Type.String({ format: 'ipv6' })),
       availability_zone: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 255 }))),
-      block_device_mapping: Type.Optional(Type.Array(device)),
-      block_device_mapping_v2: Type.Optional(Type.Array(device)),
+      block_device_mapping: Type.Optional(Type.Array(legacyDeviceSchema)),
+      block_device_mapping_v2: Type.Optional(Type.Array(deviceSchema(features))),
       config_drive: Type.Optional(nullable(anyBoolean)),
       key_name: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 255 }))),
       min_count: Type.Optional(count),
@@ -175,7 +153,6 @@ const hints = Type.Object(
 )
 
 type Nic = { uuid?: string | null; port?: string | null; fixed_ip?: string | null; tag?: string }
-type Device = { source_type?: string; destination_type?: string; uuid?: string; image_id?: string; boot_index?: number | string | null }
 type Body = {
   server: {
     name: string
@@ -185,8 +162,6 @@ type Body = {
     security_groups?: { name?: string }[]
     min_count?: number | string
     max_count?: number | string
-    block_device_mapping?: Device[]
-    block_device_mapping_v2?: Device[]
     [key: string]: unknown
   }
   'os:scheduler_hints'?: Record<string, unknown>
@@ -206,13 +181,6 @@ const nicOf = ({ uuid, port, fixed_ip, tag }: Nic): RequestedNic => ({
   fixedIp: fixed_ip ?? null,
   tag: tag ?? null,
 })
-const deviceOf = (device: Device): BlockDevice => ({
-  sourceType: device.source_type ?? (device.image_id ? 'image' : 'volume'),
-  destinationType: device.destination_type ?? null,
-  uuid: device.uuid ?? device.image_id ?? null,
-  bootIndex: device.boot_index === undefined || device.boot_index === null ? null : Number(device.boot_index),
-})
-
 function parse(body: Body): ServerCreate {
   const { server } = body
   const { networks, security_groups } = server
@@ -250,7 +218,7 @@ function parse(body: Body): ServerCreate {
     diskConfig: server['OS-DCF:diskConfig'] === 'MANUAL' ? 'MANUAL' : 'AUTO',
     trustedCerts: (server.trusted_image_certificates as string[] | null | undefined) ?? null,
     hints: body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {},
-    blockDevices: [...(server.block_device_mapping ?? []), ...(server.block_device_mapping_v2 ?? [])].map(deviceOf),
+    blockDevices: mappedDevices(server),
     personality: (server.personality as ServerCreate['personality'] | undefined) ?? [],
   }
 }

@@ -13,7 +13,6 @@ export type GuestFiles = {
 }
 export type Plugged = { portId: string; mac: string; tap: string; bridge: string; mtu: number }
 
-const letters = 'abcdefghijklmnopqrstuvwxyz'
 const oneOf = <const T extends string>(value: string | undefined, allowed: readonly T[], otherwise: T): T =>
   allowed.find((item) => item === value) ?? otherwise
 const isTrue = (value: string | undefined): boolean => ['yes', 'true', '1', 'on'].includes(value?.toLowerCase() ?? '')
@@ -75,17 +74,14 @@ export function rescueSpec(args: RescueArgs, files: GuestFiles): RescueSpec {
   }
 }
 
-function disksOf({ flavor, imageProperties }: SpawnArgs, root: GuestFiles['root']): DiskSpec[] {
-  const bus = oneOf(imageProperties.hw_disk_bus, ['virtio', 'scsi', 'sata', 'ide', 'usb'], 'virtio')
-  const prefix = { virtio: 'vd', scsi: 'sd', sata: 'sd', usb: 'sd', ide: 'hd' }[bus]
-  const wanted: Omit<DiskSpec, 'device' | 'bus' | 'kind'>[] = [
-    { name: 'root', source: { kind: 'image', ...root }, sizeGib: flavor.rootGib, bootIndex: 1, serial: null },
-    ...(flavor.ephemeralGib > 0
-      ? [{ name: 'ephemeral0', source: { kind: 'blank' } as const, sizeGib: flavor.ephemeralGib, bootIndex: null, serial: null }]
-      : []),
-    ...(flavor.swapMib > 0
-      ? [{ name: 'swap', source: { kind: 'blank' } as const, sizeGib: flavor.swapMib / 1024, bootIndex: null, serial: null }]
-      : []),
-  ]
-  return wanted.map((disk, i) => ({ ...disk, bus, kind: 'disk', device: `${prefix}${letters[i]}` }))
+/** The root disk is named so whatever it is called in the guest; the others by what they are and their order. */
+function disksOf({ flavor, disks }: SpawnArgs, root: GuestFiles['root']): DiskSpec[] {
+  let ephemerals = 0
+  return disks.map(({ source, guestFormat, size, deviceName, bus, kind, bootIndex }) => {
+    const isSwap = guestFormat === 'swap'
+    const about = { bus, kind, device: deviceName.replace(/^\/dev\//, ''), bootIndex: bootIndex < 0 ? null : bootIndex + 1, serial: null }
+    if (source === 'image') return { ...about, name: 'root', source: { kind: 'image', ...root }, sizeGib: flavor.rootGib }
+    const name = isSwap ? 'swap' : `ephemeral${ephemerals++}`
+    return { ...about, name, source: { kind: 'blank' }, sizeGib: isSwap ? (size ?? 0) / 1024 : (size ?? 0) }
+  })
 }

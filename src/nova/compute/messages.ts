@@ -2,7 +2,7 @@
  * What the conductor says to a compute host, and what it hears. Everything is plain JSON, since another transport than
  * the in-process queue carries it between machines.
  */
-import type { Flavor } from '../model/index.ts'
+import type { Flavor, InstanceDisk } from '../model/index.ts'
 import type { ComputeDriver, ConsoleEndpoint, ConsoleType, GuestDiagnostics, GuestEvent, GuestInfo, HostResources } from '../virt/index.ts'
 
 export type SpawnArgs = {
@@ -17,6 +17,7 @@ export type SpawnArgs = {
   imageProperties: Readonly<Record<string, string>>
   kernelId: string | null
   ramdiskId: string | null
+  disks: readonly InstanceDisk[]
   ports: readonly { portId: string; mac: string }[]
   configDrive: { format: 'iso9660' | 'vfat'; files: readonly { path: string; base64: string }[] } | null
 }

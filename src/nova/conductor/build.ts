@@ -166,6 +166,7 @@ export async function spawnArgs(
     imageProperties: input.imageProperties,
     kernelId: instance.kernelId,
     ramdiskId: instance.ramdiskId,
+    disks: deps.model.extras.disksUnder(instance.uuid, instance.flavor),
     ports: instance.ports.map(({ portId, mac }) => ({ portId, mac })),
     configDrive: await driveOf(instance, input.personality ?? [], deps),
   }

@@ -41,6 +41,7 @@ export const novaConfig = section('DEFAULT', {
     default: 'month',
     doc: 'The period whose usage an audit counts.',
   }),
+  maxLocalBlockDevices: int({ default: 3, min: -1, doc: 'Disks of its own that a server may have, the root disk too; -1: any number.' }),
   maxConcurrentBuilds: int({ default: 10, min: 0, doc: 'Guests that a host builds at the same time; 0: no limit.' }),
 })
 
@@ -64,4 +65,11 @@ export const apiConfig = section('api', {
   vendordataJsonfilePath: text({ default: '', doc: 'A file whose JSON every guest reads as its vendor data.' }),
   enableInstancePassword: bool({ default: true, doc: 'Answer the administrator password of a new server.' }),
   localMetadataPerCell: bool({ default: false, doc: 'Accepted for existing files; one host has one cell.' }),
+})
+
+export const glanceConfig = section('glance', {
+  verifyGlanceSignatures: bool({
+    default: false,
+    doc: "Take images only whose signature can be verified. That needs a key manager's certificates, and this cloud has none: every image is refused.",
+  }),
 })

@@ -2,6 +2,7 @@ import type { Ground } from '../../base/ground.ts'
 import { InstanceActions } from './actions.ts'
 import { Aggregates } from './aggregates.ts'
 import { AuditLog } from './audit-log.ts'
+import { BlockDevices } from './block-devices.ts'
 import { novaConfig, quotaConfig } from './config.ts'
 import { ConsoleTokens } from './console-tokens.ts'
 import { Flavors } from './flavors.ts'
@@ -17,6 +18,7 @@ import { ServerGroups } from './server-groups.ts'
 export type Model = {
   instances: Instances
   extras: InstanceExtras
+  blockDevices: BlockDevices
   migrations: Migrations
   flavors: Flavors
   keypairs: Keypairs
@@ -35,6 +37,7 @@ export function makeModel(ground: Ground): Model {
   return {
     instances: new Instances(ground),
     extras: new InstanceExtras(ground),
+    blockDevices: new BlockDevices(ground),
     migrations: new Migrations(ground),
     flavors: new Flavors(ground),
     keypairs: new Keypairs(ground),
@@ -50,8 +53,10 @@ export function makeModel(ground: Ground): Model {
 
 export type { InstanceAction, InstanceActionEvent, InstanceActions } from './actions.ts'
 export { type Aggregate, type Aggregates, zoneOfAggregate } from './aggregates.ts'
-export { apiConfig, novaConfig, quotaConfig } from './config.ts'
+export type { BlockDevices, VolumeAttachment } from './block-devices.ts'
+export { apiConfig, glanceConfig, novaConfig, quotaConfig } from './config.ts'
 export type { ConsoleToken, ConsoleTokens } from './console-tokens.ts'
+export { type BlockDevice, type InstanceDisk, planDisks } from './disk-plan.ts'
 export { Ec2Ids } from './ec2-ids.ts'
 export { NoValidHost, type Rejection } from './errors.ts'
 export { type Flavor, type Flavors, type FlavorViewer, type HeldFlavors, type NewFlavor, resourcesOf, traitsOf } from './flavors.ts'

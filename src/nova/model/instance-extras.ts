@@ -3,6 +3,8 @@
  * flavors of a resize, of which the old one stays until the new one is confirmed.
  */
 import type { Ground } from '../../base/ground.ts'
+import { BlockDevices } from './block-devices.ts'
+import { type InstanceDisk, refit } from './disk-plan.ts'
 import { type Flavor, flavorsIn, flavorsText, type HeldFlavors } from './flavors.ts'
 
 export class InstanceExtras {
@@ -51,14 +53,27 @@ export class InstanceExtras {
     return new Set(rows.flatMap(({ id }) => (id ? [id] : [])))
   }
 
+  /** A server's disks as they are, or will be, under a flavor. */
+  disksUnder(uuid: string, flavor: Flavor): InstanceDisk[] {
+    const { old, current } = this.flavors(uuid)
+    return refit(new BlockDevices({ db: this.#db, clock: this.#clock }).disks(uuid), old ?? current, flavor)
+  }
+
   flavors(uuid: string): HeldFlavors {
     const row = this.#db.prepare<{ flavor: string }>('SELECT flavor FROM instance_extra WHERE instance_uuid = ? AND deleted = 0').get(uuid)
     if (!row) throw new Error(`instance ${uuid} has no flavor`)
     return flavorsIn(row.flavor)
   }
 
-  /** Also the instance's own columns of size, which quotas and lists read. In the caller's transaction. */
+  /**
+   * Also the instance's own columns of size, which quotas and lists read, and its disks, which keep the old flavor's sizes as long
+   * as there is one to go back to. In the caller's transaction.
+   */
   setFlavors(uuid: string, flavors: HeldFlavors): void {
+    const before = this.flavors(uuid)
+    const [from, to] = [before.old ?? before.current, flavors.old ?? flavors.current]
+    if (from.ephemeralGib !== to.ephemeralGib || from.swapMib !== to.swapMib)
+      new BlockDevices({ db: this.#db, clock: this.#clock }).refit(uuid, from, to)
     this.#set(uuid, 'flavor', flavorsText(flavors))
     const { id, vcpus, memoryMib, rootGib, ephemeralGib }: Flavor = flavors.current
     this.#db

@@ -1,6 +1,7 @@
 /**
  * An instance as the rooms see it: what it is, how it is made, and what may change of it.
  */
+import type { InstanceDisk } from './disk-plan.ts'
 import type { Flavor } from './flavors.ts'
 import type { InstancePort } from './network-info.ts'
 import type { TaskState, VmState } from './states.ts'
@@ -89,6 +90,8 @@ export type NewInstance = {
   metadata: Readonly<Record<string, string>>
   systemMetadata: Readonly<Record<string, string>>
   tags: readonly string[]
+  /** Absent: those of image and flavor. */
+  disks?: readonly InstanceDisk[]
 }
 
 /** Columns that may change, by their names in the database. */

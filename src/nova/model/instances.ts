@@ -8,6 +8,8 @@
 import { randomUUID } from 'node:crypto'
 import { conflict, notFound } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
+import { BlockDevices } from './block-devices.ts'
+import { planDisks } from './disk-plan.ts'
 import { embedFlavor } from './flavors.ts'
 import type { Expected, Fault, Instance, InstanceChange, InstanceSummary, InstanceViewer, NewInstance, RequestSpec } from './instance.ts'
 import { keypairsText } from './instance-extras.ts'
@@ -26,6 +28,7 @@ export class Instances {
   /** In the caller's transaction, with its quota check and its saga. */
   insert(instance: NewInstance): string {
     const uuid = instance.uuid ?? randomUUID()
+    const disks = instance.disks ?? disksByDefault(instance)
     const now = this.#clock.text()
     this.#db
       .prepare(
@@ -33,7 +36,7 @@ export class Instances {
          reservation_id, vm_state, task_state, power_state, memory_mb, vcpus, root_gb, ephemeral_gb, instance_type_id, user_data, config_drive, root_device_name, access_ip_v4, access_ip_v6, auto_disk_config,
          progress, locked, shutdown_terminate, disable_terminate, cleaned, hidden)
          VALUES (@now, @now, 0, @uuid, @name, @description, @hostname, @projectId, @userId, @imageId, @kernelId, @ramdiskId, @keyName, @keyData, @launchIndex, @reservationId, 'building', 'scheduling', 0,
-         @memoryMib, @vcpus, @rootGib, @ephemeralGib, @flavorRow, @userData, @configDrive, '/dev/vda', @accessIpV4, @accessIpV6, @autoDiskConfig, 0, 0, 0, 0, 0, 0)`,
+         @memoryMib, @vcpus, @rootGib, @ephemeralGib, @flavorRow, @userData, @configDrive, @rootDeviceName, @accessIpV4, @accessIpV6, @autoDiskConfig, 0, 0, 0, 0, 0, 0)`,
       )
       .run({
         now,
@@ -57,6 +60,7 @@ export class Instances {
         flavorRow: instance.flavor.id,
         userData: instance.userData,
         configDrive: instance.configDrive ? 'True' : '',
+        rootDeviceName: disks[0]?.deviceName ?? null,
         accessIpV4: instance.accessIpV4,
         accessIpV6: instance.accessIpV6,
         autoDiskConfig: instance.autoDiskConfig ? 1 : 0,
@@ -76,7 +80,7 @@ export class Instances {
     this.#db
       .prepare('INSERT INTO request_specs (created_at, instance_uuid, spec) VALUES (?, ?, ?)')
       .run(now, uuid, JSON.stringify(instance.spec))
-    this.#insertDisks(uuid, instance)
+    new BlockDevices({ db: this.#db, clock: this.#clock }).insert(uuid, disks)
     this.#insertPairs('instance_metadata', uuid, instance.metadata)
     this.#insertPairs('instance_system_metadata', uuid, instance.systemMetadata)
     for (const tag of instance.tags) this.#db.prepare('INSERT INTO tags (resource_id, tag) VALUES (?, ?)').run(uuid, tag)
@@ -176,8 +180,7 @@ export class Instances {
 
   setTags(uuid: string, tags: readonly string[]): void {
     this.#db.transaction(() => {
-      this.#db.prepare('DELETE FROM tags WHERE resource_id = ?').run(uuid)
-      for (const tag of tags) this.#db.prepare('INSERT INTO tags (resource_id, tag) VALUES (?, ?)').run(uuid, tag)
+        for (const tag of tags) this.#db.prepare('INSERT INTO tags (resource_id, tag) VALUES (?, ?)').run(uuid, tag)
     })
   }
 
@@ -235,41 +238,12 @@ export class Instances {
     }
     this.#db.prepare(`UPDATE instance_info_caches SET network_info = '[]' WHERE instance_uuid = ?`).run(uuid)
     this.#db.prepare('DELETE FROM console_auth_tokens WHERE instance_uuid = ?').run(uuid)
+    this.#db.prepare('DELETE FROM tags WHERE resource_id = ?').run(uuid)
   }
 
   /** The name under which hypervisors know it. */
   static hypervisorName({ id }: { id: number }): string {
     return `instance-${id.toString(16).padStart(8, '0')}`
-  }
-
-  /** Block device mappings of the disks that image and flavor make. */
-  #insertDisks(uuid: string, { imageId, flavor }: NewInstance): void {
-    const disks = [
-      { device: '/dev/vda', source: 'image', image: imageId, format: null, bootIndex: 0, gib: flavor.rootGib },
-      ...(flavor.ephemeralGib > 0
-        ? [{ device: '/dev/vdb', source: 'blank', image: null, format: null, bootIndex: -1, gib: flavor.ephemeralGib }]
-        : []),
-      ...(flavor.swapMib > 0
-        ? [
-            {
-              device: flavor.ephemeralGib > 0 ? '/dev/vdc' : '/dev/vdb',
-              source: 'blank',
-              image: null,
-              format: 'swap',
-              bootIndex: -1,
-              gib: Math.ceil(flavor.swapMib / 1024),
-            },
-          ]
-        : []),
-    ]
-    for (const disk of disks) {
-      this.#db
-        .prepare(
-          `INSERT INTO block_device_mapping (created_at, deleted, instance_uuid, uuid, device_name, source_type, destination_type, guest_format, device_type, disk_bus, boot_index, image_id, volume_size,
-           delete_on_termination, no_device, attachment_id, encrypted) VALUES (?, 0, ?, ?, ?, ?, 'local', ?, 'disk', 'virtio', ?, ?, ?, 1, 0, NULL, 0)`,
-        )
-        .run(this.#clock.text(), uuid, randomUUID(), disk.device, disk.source, disk.format, disk.bootIndex, disk.image, disk.gib)
-    }
   }
 
   #insertPairs(table: 'instance_metadata' | 'instance_system_metadata', uuid: string, pairs: Readonly<Record<string, string>>): void {
@@ -318,3 +292,6 @@ export class Instances {
 
 const keypairOf = ({ keyName, keyData, keyType }: NewInstance) =>
   keyName === null ? null : { name: keyName, publicKey: keyData ?? '', type: keyType ?? 'ssh' }
+
+/** Those of image and flavor alone. */
+const disksByDefault = ({ imageId, flavor }: NewInstance) => planDisks({ imageId, bus: undefined, flavor, mapped: null, maxLocal: -1 })
