@@ -46,7 +46,6 @@ export const nothingToSee: Readonly<Record<string, string>> = {
   '2.18': 'a path may have a project id and needs none, whatever the version',
   '2.27': 'read and answered for every route alike',
   '2.34': 'no live migration',
-  '2.44': 'these actions are not here in any version',
   '2.46': 'sent with every answer, whatever the version',
   '2.60': 'no volumes',
   '2.69': 'one cell, which is up as long as its API',

@@ -16,7 +16,7 @@ import {
   subnetNotFound,
 } from './errors.ts'
 import { release, takeKey, takeLowest } from './ipam.ts'
-import type { PortRow, Store, SubnetRow } from './store.ts'
+import { change, type PortRow, type Store, type SubnetRow } from './store.ts'
 
 export type FixedIpRequest = { subnet_id?: string; ip_address?: string }
 export type FixedIp = { subnet_id: string; ip_address: string }
@@ -85,7 +85,17 @@ export function releaseFixedIps(store: Store, portId: string): void {
   for (const own of fixedIpsOf(store, portId)) removeFixedIp(store, portId, own)
 }
 
+/** Gives it back to its subnet; floating addresses that led there lead nowhere. */
 export function removeFixedIp(store: Store, portId: string, { subnet_id, ip_address }: FixedIp): void {
+  const led = store.db
+    .prepare<{ id: string; router_id: string | null }>(
+      'SELECT id, router_id FROM floatingips WHERE fixed_port_id = ? AND fixed_ip_address = ?',
+    )
+    .all(portId, ip_address)
+  for (const { id, router_id } of led) {
+    change(store, 'floatingips', id, { fixed_port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN' })
+    if (router_id !== null) store.touchRouter(router_id)
+  }
   const key = keyOf(ipNumber(ip_address), ip_address.includes(':') ? 6 : 4)
   store.db.prepare('DELETE FROM ipallocations WHERE subnet_id = ? AND ip_key = ? AND port_id = ?').run(subnet_id, key, portId)
   release(store.db, subnet_id, key)

@@ -28,6 +28,7 @@ import { networkConfig, networkQuotaConfig } from './config.ts'
 import type { MetadataListener, NetworkDriver } from './drivers/driver.ts'
 import { groupsWithRules, type SecurityGroup } from './group-rules.ts'
 import { type NetworkInfoEntry, networkDataOfMany } from './network-data.ts'
+import { makeProxies, type NetworkProxies } from './proxies.ts'
 import { limitsOf, usedOf } from './quotas.ts'
 import { type PluggedPort, Reconciler } from './reconciler.ts'
 import type { Store } from './store.ts'
@@ -36,8 +37,9 @@ export type { Attachment, NetworkInfo, Port, PortIdentity, ServerPort, Viewer } 
 export { networkConfig, networkQuotaConfig } from './config.ts'
 export type { NetworkDriver } from './drivers/driver.ts'
 export { makeFakeDriver, makeLinuxDriver, makeNetworkDriver, runNetnsListener } from './drivers/index.ts'
-export type { SecurityGroup } from './group-rules.ts'
+export type { SecurityGroup, SecurityGroupRule } from './group-rules.ts'
 export type { NetworkInfoEntry } from './network-data.ts'
+export type { FloatingIp, IncomingRule, NetworkProxies } from './proxies.ts'
 export type { PluggedPort } from './reconciler.ts'
 
 export type NetworkQuota = { limit: number; used: number }
@@ -47,6 +49,8 @@ export type Networks = AsyncDisposable & {
   readonly root: Service
   /** Below /network/v2.0. */
   readonly v2: Service
+  /** What the Compute API passes on in its older versions. */
+  readonly proxies: NetworkProxies
   /** What the first start makes; afterwards it does nothing. */
   bootstrap(seed: Seed): void
   /** Brings the host in line with the database and keeps it so. @throws when the host refuses. */
@@ -128,6 +132,7 @@ export function makeNetworks(ground: Ground & { driver: NetworkDriver; host: str
   return {
     root: versionsService(),
     v2: networkService({ store, host, driver, startedAt: clock.text() }),
+    proxies: makeProxies(store),
     bootstrap: (seed) => bootstrap(store, seed, config),
     start: () => reconciler.start(),
     settled: () => reconciler.settled(),

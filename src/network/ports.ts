@@ -174,15 +174,6 @@ export function deletePortRow(store: Store, id: string): void {
     const port = rowOf(store, 'ports', id)
     if (!port) return
     touchGroups(store, id)
-    const ways = store.db.prepare<{ id: string }>(
-      'SELECT DISTINCT router_id AS id FROM floatingips WHERE fixed_port_id = ? AND router_id IS NOT NULL',
-    )
-    for (const router of ways.all(id)) store.touchRouter(router.id)
-    store.db
-      .prepare(
-        "UPDATE floatingips SET fixed_port_id = NULL, fixed_ip_address = NULL, router_id = NULL, status = 'DOWN' WHERE fixed_port_id = ?",
-      )
-      .run(id)
     releaseFixedIps(store, id)
     drop(store, 'ports', id)
     if (port.status === 'ACTIVE') store.portStatus('down', port)

@@ -3,6 +3,7 @@ import { novaDialect, type Service } from '../../base/http/index.ts'
 import { aggregateOperations } from './aggregates.ts'
 import { assistedSnapshotOperations } from './assisted-snapshots.ts'
 import { availabilityZoneOperations } from './availability-zones.ts'
+import { baremetalNodeOperations } from './baremetal-nodes.ts'
 import { consoleOperations } from './consoles.ts'
 import type { NovaApi } from './deps.ts'
 import { extensionOperations } from './extensions.ts'
@@ -10,6 +11,7 @@ import { externalEventOperations } from './external-events.ts'
 import { flavorAccessOperations } from './flavor-access.ts'
 import { flavorExtraSpecOperations } from './flavor-extra-specs.ts'
 import { flavorOperations } from './flavors.ts'
+import { floatingIpOperations } from './floating-ips.ts'
 import { goneOperations } from './gone.ts'
 import { hostOperations } from './hosts.ts'
 import { hypervisorOperations } from './hypervisors.ts'
@@ -18,10 +20,13 @@ import { instanceActionOperations } from './instance-actions.ts'
 import { keypairOperations } from './keypairs.ts'
 import { limitOperations } from './limits.ts'
 import { migrationOperations } from './migrations.ts'
+import { networkProxyOperations } from './network-proxies.ts'
 import { policies } from './policy.ts'
 import { quotaClassSetOperations } from './quota-class-sets.ts'
 import { quotaSetOperations } from './quota-sets.ts'
+import { securityGroupOperations } from './security-groups.ts'
 import { serverActionOperations } from './server-actions.ts'
+import { serverAddressOperations } from './server-addresses.ts'
 import { serverAdminOperations } from './server-admin-actions.ts'
 import { serverGroupOperations } from './server-groups.ts'
 import { serverInsightOperations } from './server-insight.ts'
@@ -79,6 +84,11 @@ export const computeOperations = [
   ...serviceOperations,
   ...extensionOperations,
   ...imageOperations,
+  ...serverAddressOperations,
+  ...networkProxyOperations,
+  ...floatingIpOperations,
+  ...securityGroupOperations,
+  ...baremetalNodeOperations,
   ...goneOperations,
 ]
 

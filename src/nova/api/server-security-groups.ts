@@ -6,32 +6,12 @@
 import { Type } from '@sinclair/typebox'
 import { CloudError, invalid, notFound } from '../../base/errors.ts'
 import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
-import type { Port, SecurityGroup } from '../../network/index.ts'
+import type { Port } from '../../network/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
+import { groupView } from './security-groups.ts'
 import { actionPath } from './server-actions.ts'
 import { serverOf } from './servers.ts'
-
-const anyPorts = { from: -1, to: -1 }
-
-function groupView({ id, name, description, projectId, rules }: SecurityGroup) {
-  const incoming = rules.filter(({ direction }) => direction === 'ingress')
-  return {
-    id,
-    name,
-    description,
-    tenant_id: projectId,
-    rules: incoming.map((rule) => ({
-      id: rule.id,
-      parent_group_id: id,
-      ip_protocol: rule.protocol,
-      from_port: rule.portRangeMin ?? (rule.protocol === null ? null : anyPorts.from),
-      to_port: rule.portRangeMax ?? (rule.protocol === null ? null : anyPorts.to),
-      ip_range: rule.remoteGroup ? {} : { cidr: rule.remoteIpPrefix ?? '0.0.0.0/0' },
-      group: rule.remoteGroup ? { name: rule.remoteGroup.name, tenant_id: rule.remoteGroup.projectId } : {},
-    })),
-  }
-}
 
 const listSecurityGroups = operation({
   method: 'GET',
