@@ -9,6 +9,7 @@ import type { Database } from '../db/index.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { turn } from '../turn.ts'
 import { type AnyStep, RetryFrom, type SagaDefinition } from './saga.ts'
 import type { SagaRow, SagaStore } from './store.ts'
 
@@ -79,6 +80,7 @@ export class Drive {
   async #forward(): Promise<SagaOutcome> {
     for (const [i, step] of this.#steps.entries()) {
       if (step.name in this.#outputs) continue
+      await turn()
       if (this.#stopping()) return { id: this.#row.id, state: 'stopped' }
       try {
         if (this.#signal.aborted) throw this.#signal.reason
@@ -139,6 +141,7 @@ export class Drive {
     for (let i = this.#steps.length - 1; i >= lowest; i -= 1) {
       const step = this.#steps[i]!
       if (!started.has(step.name) || undone.has(step.name)) continue
+      await turn()
       if (this.#stopping()) return { id: this.#row.id, state: 'stopped' }
       const failure = await this.#undo(step)
       if (failure) return this.#stopping() ? { id: this.#row.id, state: 'stopped' } : this.#stuck(step, failure)
