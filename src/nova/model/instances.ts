@@ -180,7 +180,8 @@ export class Instances {
 
   setTags(uuid: string, tags: readonly string[]): void {
     this.#db.transaction(() => {
-        for (const tag of tags) this.#db.prepare('INSERT INTO tags (resource_id, tag) VALUES (?, ?)').run(uuid, tag)
+      this.#db.prepare('DELETE FROM tags WHERE resource_id = ?').run(uuid)
+      for (const tag of tags) this.#db.prepare('INSERT INTO tags (resource_id, tag) VALUES (?, ?)').run(uuid, tag)
     })
   }
 
