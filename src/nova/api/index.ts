@@ -33,6 +33,7 @@ import { serverInsightOperations } from './server-insight.ts'
 import { serverInterfaceOperations } from './server-interfaces.ts'
 import { serverIpOperations } from './server-ips.ts'
 import { serverMetadataOperations } from './server-metadata.ts'
+import { serverMoveOperations } from './server-moves.ts'
 import { serverRebuildOperations } from './server-rebuild.ts'
 import { serverRescueOperations } from './server-rescue.ts'
 import { serverResizeOperations } from './server-resize.ts'
@@ -52,6 +53,7 @@ export const computeOperations = [
   ...serverActionOperations,
   ...serverAdminOperations,
   ...serverResizeOperations,
+  ...serverMoveOperations,
   ...serverShelveOperations,
   ...serverRescueOperations,
   ...serverInsightOperations,

@@ -4,16 +4,16 @@
  * @see https://docs.openstack.org/api-ref/compute/#resize-server-resize-action
  */
 import { Type } from '@sinclair/typebox'
-import { invalid } from '../../base/errors.ts'
+import { conflict, invalid } from '../../base/errors.ts'
 import { as, bodies, operation } from '../../base/http/index.ts'
 import {
   confirmResizeRule,
   confirmResize as confirmResizeSaga,
   holdNewFlavor,
-  type ResizeEndInput,
-  type ResizeInput,
+  type MoveEndInput,
+  type MoveInput,
+  moveServer,
   resizeRule,
-  resizeServer,
   revertResizeRule,
   revertResize as revertResizeSaga,
   takeUp,
@@ -37,6 +37,12 @@ function checkFlavor({ flavor, imageId }: Instance, next: Flavor, { images }: No
     throw invalid('Unable to resize disk down: the flavor has less disk than the server.')
   const image = imageId === null ? null : images.get(imageId, null)
   if (image && image.minRamMib > next.memoryMib) throw invalid("Flavor's memory is too small for requested image.")
+}
+
+/** @throws {CloudError} `conflict` while the server's host does not report itself. */
+export function needServiceUp({ model }: Pick<NovaApi, 'model'>, { host }: Instance): void {
+  const [service] = model.hosts.services({ host: host ?? '', binary: 'nova-compute' })
+  if (!service?.up) throw conflict('Service is unavailable at this time.')
 }
 
 const resize = operation({
@@ -67,25 +73,19 @@ const resize = operation({
   handle: async (request, nova: NovaApi) => {
     const { body, context } = request
     const instance = serverOf(request, nova)
-    const { uuid, node, vmState } = instance
+    const { uuid, vmState } = instance
     const flavor = nova.model.flavors.find(body.flavorRef, viewerOf(context))
     if (!flavor || flavor.disabled) throw invalid(`Flavor ${body.flavorRef} could not be found.`)
     checkFlavor(instance, flavor, nova)
-    const host = instance.host ?? ''
     const caller = callerOf(context)
-    const input: ResizeInput = { uuid, host, migrationId: 0, was: vmState }
+    const input: MoveInput = { uuid, migrationId: 0, was: vmState, host: null }
     await nova.conductor.beginCapable(instance, resizeRule, caller, 'resize', {
-      saga: resizeServer,
+      saga: moveServer,
       input,
       rows: () => {
+        needServiceUp(nova, instance)
         holdNewFlavor(nova, instance, flavor)
-        input.migrationId = nova.model.migrations.begin({
-          instance,
-          type: 'resize',
-          newFlavor: flavor,
-          destination: { host, node },
-          by: caller,
-        })
+        input.migrationId = nova.model.migrations.begin({ instance, type: 'resize', newFlavor: flavor, destination: null, by: caller })
         if (body.autoDiskConfig !== null) nova.model.instances.update(uuid, { auto_disk_config: body.autoDiskConfig ? 1 : 0 })
       },
     })
@@ -101,7 +101,7 @@ const confirm = operation({
   body: nothing('confirmResize'),
   handle: (request, nova: NovaApi) => {
     const instance = serverOf(request, nova)
-    const input: ResizeEndInput = { uuid: instance.uuid, host: instance.host ?? '', migrationId: 0 }
+    const input: MoveEndInput = { uuid: instance.uuid, host: instance.host ?? '', migrationId: 0 }
     void nova.conductor.begin(instance, confirmResizeRule, callerOf(request.context), {
       saga: confirmResizeSaga,
       input,
@@ -122,7 +122,7 @@ const revert = operation({
   handle: (request, nova: NovaApi) => {
     const instance = serverOf(request, nova)
     const { uuid, projectId, flavor } = instance
-    const input: ResizeEndInput = { uuid, host: instance.host ?? '', migrationId: 0 }
+    const input: MoveEndInput = { uuid, host: instance.host ?? '', migrationId: 0 }
     void nova.conductor.begin(instance, revertResizeRule, callerOf(request.context), {
       saga: revertResizeSaga,
       input,

@@ -16,15 +16,17 @@ import { buildServer, type InjectedFile } from './build.ts'
 import { askHost } from './compute-client.ts'
 import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
+import { evacuateServer } from './evacuate.ts'
 import { type ActionRule, type Caller, checkLock, checkRule, hostOf, powerRules } from './guard.ts'
 import { changePassword, triggerCrashDump } from './inside.ts'
 import { attachInterface, detachInterface } from './interfaces.ts'
+import { moveServer } from './move.ts'
+import { confirmResize, revertResize } from './move-ends.ts'
 import { notify } from './notifications.ts'
 import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
 import { rebuildServer } from './rebuild.ts'
 import { rescueServer, unrescueServer } from './rescue.ts'
-import { confirmResize, resizeServer, revertResize } from './resize.ts'
 import { offloadServer, shelveServer, unshelveServer } from './shelve.ts'
 import { snapshotServer } from './snapshot.ts'
 import { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
@@ -53,7 +55,8 @@ const serverSagas: readonly { name: string }[] = [
   restoreServer,
   snapshotServer,
   rebuildServer,
-  resizeServer,
+  moveServer,
+  evacuateServer,
   confirmResize,
   revertResize,
   rescueServer,

@@ -9,6 +9,7 @@ import { GuestError } from '../virt/index.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { recordFailure } from './faults.ts'
+import { settleForDeletion } from './move-ends.ts'
 import { notify } from './notifications.ts'
 import { releasePorts } from './ports.ts'
 
@@ -35,6 +36,7 @@ export const deleteServer = saga<DeleteInput, ConductorDeps>('delete-server/1')
     commit({ input, requestId }, { host }, deps) {
       const { model, placement, queue, db, clock } = deps
       const instance = model.instances.find(input.uuid)
+      settleForDeletion(deps, input.uuid)
       releasePorts(deps, input.uuid)
       placement.release(input.uuid)
       if (requestId !== null) {

@@ -3,6 +3,7 @@ export { type BuildRequest, Conductor, type Work } from './conductor.ts'
 export { conductorConfig } from './config.ts'
 export { type DeleteInput, deleteServer } from './delete.ts'
 export type { ConductorDeps, ConfigDriveFiles } from './deps.ts'
+export { type EvacuateInput, evacuateRule, evacuateServer } from './evacuate.ts'
 export { type ActionRule, type Caller, checkLaunched, checkLock, checkState, hostOf } from './guard.ts'
 export { changePassword, changePasswordRule, crashDumpRule, type InsideInput, triggerCrashDump } from './inside.ts'
 export {
@@ -13,23 +14,13 @@ export {
   detachInterface,
   detachInterfaceRule,
 } from './interfaces.ts'
+export { holdNewFlavor, type MoveInput, migrateRule, moveServer, resizeRule } from './move.ts'
+export { confirmResize, confirmResizeRule, type MoveEndInput, revertResize, revertResizeRule, takeUp } from './move-ends.ts'
 export type { RequestedNic } from './ports.ts'
 export { powerServer } from './power.ts'
 export { type SyncVerdict, verdict } from './power-sync.ts'
 export { changeRecord, type RebuildChange, type RebuildInput, rebuildRule, rebuildServer } from './rebuild.ts'
 export { type RescueInput, rescueRule, rescueServer, type UnrescueInput, unrescueRule, unrescueServer } from './rescue.ts'
-export {
-  confirmResize,
-  confirmResizeRule,
-  holdNewFlavor,
-  type ResizeEndInput,
-  type ResizeInput,
-  resizeRule,
-  resizeServer,
-  revertResize,
-  revertResizeRule,
-  takeUp,
-} from './resize.ts'
 export {
   type OffloadInput,
   offloadRule,

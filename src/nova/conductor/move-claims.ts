@@ -25,19 +25,26 @@ const consumerOf = ({ uuid, projectId, userId }: Owner): ConsumerIdentity => ({ 
  * @throws {NoValidHost} with each host's reason.
  */
 export function claimDestination(deps: Deps, instance: Instance, migrationUuid: string, wish: DestinationWish): Destination {
-  return deps.db.transaction(() => {
-    const rejections: Rejection[] = []
-    for (const destination of rankDestinations(deps, instance, wish).slice(0, mostCollisions)) {
-      try {
-        claimMove(deps, { instance, migrationUuid, providerUuid: destination.providerUuid, flavor: wish.flavor })
-        return destination
-      } catch (error) {
-        if (!(error instanceof CloudError) || error.kind !== 'conflict') throw error
-        rejections.push({ host: destination.host, filter: 'Placement', reason: messageOf(error) })
-      }
+  return deps.db.transaction(() =>
+    firstWithRoom(deps, instance, wish, ({ providerUuid }) =>
+      claimMove(deps, { instance, migrationUuid, providerUuid, flavor: wish.flavor }),
+    ),
+  )
+}
+
+/** @throws {NoValidHost} when every claim met a `conflict`. */
+function firstWithRoom(deps: Deps, instance: Instance, wish: DestinationWish, claim: (destination: Destination) => void): Destination {
+  const rejections: Rejection[] = []
+  for (const destination of rankDestinations(deps, instance, wish).slice(0, mostCollisions)) {
+    try {
+      claim(destination)
+      return destination
+    } catch (error) {
+      if (!(error instanceof CloudError) || error.kind !== 'conflict') throw error
+      rejections.push({ host: destination.host, filter: 'Placement', reason: messageOf(error) })
     }
-    throw new NoValidHost(rejections, 'There is not enough free CPU, memory or disk for this flavor.')
-  })
+  }
+  throw new NoValidHost(rejections, 'There is not enough free CPU, memory or disk for this flavor.')
 }
 
 /**
@@ -54,6 +61,44 @@ export function claimMove(
     { consumer: { ...consumerOf(instance), uuid: migrationUuid, type: 'MIGRATION' }, allocations: atSource },
     { consumer: consumerOf(instance), allocations: [{ providerUuid, resources: resourcesOf(flavor) }] },
   ])
+}
+
+/** A server claims on the host where it is. @throws {NoValidHost} when there is not enough room. */
+export function claimOnHost(
+  { model, placement }: Pick<Deps, 'model' | 'placement'>,
+  instance: Instance,
+  resources: Record<string, number>,
+): void {
+  const node = model.hosts.nodes().find(({ host, hypervisorHostname }) => host === instance.host && hypervisorHostname === instance.node)
+  if (!node) throw new NoValidHost([], 'The host of the server is not known any more.')
+  try {
+    placement.claim(consumerOf(instance), [{ providerUuid: node.uuid, resources }])
+  } catch (error) {
+    if (!(error instanceof CloudError) || error.kind !== 'conflict') throw error
+    throw new NoValidHost(
+      [{ host: node.host, filter: 'Placement', reason: messageOf(error) }],
+      'There is not enough free CPU, memory or disk for this flavor on the host of the server.',
+    )
+  }
+}
+
+/**
+ * An evacuated server holds its flavor at the destination beside what it has at its lost source, until that host is back.
+ * @throws {NoValidHost} with each host's reason.
+ */
+export function claimEvacuation(deps: Deps, instance: Instance, wish: DestinationWish): Destination {
+  return deps.db.transaction(() =>
+    firstWithRoom(deps, instance, wish, ({ providerUuid }) => {
+      const elsewhere = deps.placement.allocationsOf(instance.uuid).filter((held) => held.providerUuid !== providerUuid)
+      deps.placement.claim(consumerOf(instance), [...elsewhere, { providerUuid, resources: resourcesOf(wish.flavor) }])
+    }),
+  )
+}
+
+/** The server holds nothing more of these providers. */
+export function dropRoom({ placement }: Pick<Deps, 'placement'>, instance: Owner, providerUuids: readonly string[]): void {
+  const kept = placement.allocationsOf(instance.uuid).filter(({ providerUuid }) => !providerUuids.includes(providerUuid))
+  placement.claim(consumerOf(instance), kept)
 }
 
 /** The move has succeeded: the room at the source is free. Harmless when it is already. */

@@ -74,3 +74,14 @@ export function readPorts(
     securityGroups: entry.securityGroups,
   }))
 }
+
+/** The instance's ports follow it to its host and zone; in the transaction that puts it there. */
+export function bindPorts(deps: Pick<ConductorDeps, 'model' | 'networks'>, uuid: string): void {
+  const { host, hostname, availabilityZone, ports } = deps.model.instances.get(uuid)
+  for (const { id, key, networkId, projectId, securityGroupIds } of deps.networks.portsOf(uuid)) {
+    const binding = { deviceId: uuid, deviceOwner: computeOwner(availabilityZone ?? 'nova'), host, hostname }
+    if (key === null) deps.networks.attachPort(id, binding)
+    else deps.networks.createPort({ ...binding, key, networkId, projectId, securityGroupIds })
+  }
+  deps.model.instances.setPorts(uuid, readPorts(deps, uuid, ports))
+}

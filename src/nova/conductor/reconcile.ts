@@ -7,6 +7,7 @@ import { type Instance, resourcesOf } from '../model/index.ts'
 import { type GuestInfo, PowerState } from '../virt/index.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
+import { completeEvacuations, holdsRoom, isLeftover } from './leftovers.ts'
 import { readPorts, releasePorts } from './ports.ts'
 import { syncPower } from './power-sync.ts'
 
@@ -29,23 +30,31 @@ export async function reconcileHost(deps: ConductorDeps, host: string, options: 
     if (options.resumeGuests && wasRunning(instance) && guest?.power === PowerState.shutdown) await restart(deps, host, instance)
     else syncPower(deps, instance, guest, options.powerOff)
   }
+  if (isUp(deps, host)) completeEvacuations(deps, host)
   return { reaped, ...healAllocations(deps, host), ports: reapPorts(deps) }
 }
 
+/** One that was forced down may not be fenced yet: what is there of a server is not touched. */
+const isUp = ({ model }: ConductorDeps, host: string): boolean =>
+  model.hosts.services({ host, binary: 'nova-compute' }).some(({ up }) => up)
+
 const wasRunning = ({ vmState, taskState }: Instance): boolean => vmState === 'active' && taskState === null
 
-/** Guests that no record knows: left behind by a crash, or deleted while their host was away. */
+/** Guests that no record knows, or knows elsewhere: left behind by a crash, by a move, or deleted while their host was away. */
 async function reap(
-  { model, queue, sagas, log }: ConductorDeps,
+  deps: ConductorDeps,
   host: string,
   guests: ReadonlyMap<string, GuestInfo>,
   instances: ReadonlyMap<string, Instance>,
 ): Promise<string[]> {
+  const { queue, log } = deps
   const reaped: string[] = []
   for (const { uuid } of guests.values()) {
-    if (instances.has(uuid) || sagas.busy(uuid) || model.instances.find(uuid)) continue
+    if (instances.has(uuid) || deps.sagas.busy(uuid)) continue
+    const instance = deps.model.instances.find(uuid)
+    if (instance && (!isUp(deps, host) || !isLeftover(deps, instance, host))) continue
     await askHost(queue, host, 'destroy', { uuid, portIds: [] })
-    log.warn({ instance: uuid, host }, 'ended a guest that no server owns')
+    log.warn({ instance: uuid, host }, instance ? 'ended what a server left behind' : 'ended a guest that no server owns')
     reaped.push(uuid)
   }
   return reaped
@@ -66,8 +75,12 @@ async function restart({ queue, log }: ConductorDeps, host: string, instance: In
   }
 }
 
-/** Each live server on the host holds what its flavor says; nobody else holds anything. */
+/** Each live server on the host holds what its flavor says; nobody else holds anything but servers and migrations that are on their way. */
 function healAllocations({ db, model, placement, sagas }: ConductorDeps, host: string): { released: string[]; healed: string[] } {
+  const isMoving = (consumer: string): boolean => {
+    const migration = model.migrations.find(consumer)
+    return migration !== null && holdsRoom(migration) && model.instances.find(migration.instance_uuid) !== null
+  }
   return db.transaction(() => {
     const released: string[] = []
     const healed: string[] = []
@@ -75,7 +88,7 @@ function healAllocations({ db, model, placement, sagas }: ConductorDeps, host: s
       const consumers = new Set(placement.consumersOn(node.uuid).map(({ consumerUuid }) => consumerUuid))
       const owners = new Map(model.instances.onHost(host).map((instance) => [instance.uuid, instance]))
       for (const uuid of consumers) {
-        if (owners.has(uuid) || sagas.busy(uuid) || model.instances.find(uuid)) continue
+        if (owners.has(uuid) || sagas.busy(uuid) || model.instances.find(uuid) || isMoving(uuid)) continue
         placement.release(uuid)
         released.push(uuid)
       }

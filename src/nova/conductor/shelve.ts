@@ -12,7 +12,7 @@ import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Ending, ended, endedBadly } from './endings.ts'
 import type { ActionRule } from './guard.ts'
-import { computeOwner, readPorts } from './ports.ts'
+import { bindPorts, readPorts } from './ports.ts'
 import { fillImage } from './snapshot.ts'
 
 export type ShelveInput = { uuid: string; host: string; imageId: string; was: VmState /** It leaves its host at once. */; offload: boolean }
@@ -125,12 +125,7 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
       if (before !== null) return
       const change = { host, node, availability_zone: zone, task_state: 'spawning' } as const
       if (!deps.model.instances.tryUpdate(uuid, change, { taskState: unshelving })) return
-      const { hostname } = deps.model.instances.get(uuid)
-      for (const { id, key, networkId, projectId, securityGroupIds } of deps.networks.portsOf(uuid)) {
-        const binding = { deviceId: uuid, deviceOwner: computeOwner(zone), host, hostname }
-        if (key === null) deps.networks.attachPort(id, binding)
-        else deps.networks.createPort({ ...binding, key, networkId, projectId, securityGroupIds })
-      }
+      bindPorts(deps, uuid)
     },
     undo({ input: { uuid, host } }, { db, model, placement }) {
       if (host !== null) return

@@ -9,6 +9,7 @@ import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { ended, endedBadly } from './endings.ts'
 import type { ActionRule } from './guard.ts'
+import { settleForDeletion } from './move-ends.ts'
 
 export type SoftDeleteInput = { uuid: string; host: string | null }
 
@@ -21,6 +22,7 @@ export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delet
     commit({ input: { uuid, host }, requestId }, { deletedAt }, deps) {
       const change = { vm_state: 'soft-delete', task_state: null, power_state: PowerState.shutdown, deleted_at: deletedAt } as const
       if (!deps.model.instances.tryUpdate(uuid, change, { taskState: ['soft-deleting'] })) return
+      settleForDeletion(deps, uuid)
       ended(deps, { uuid, requestId, host, event: 'compute_soft_delete_instance', phase: 'soft_delete' })
     },
   })

@@ -20,10 +20,10 @@ import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
 import { hostOf } from './guard.ts'
 import { recordHost } from './host-report.ts'
+import { confirmResize } from './move-ends.ts'
 import { powerServer } from './power.ts'
 import { syncPower } from './power-sync.ts'
 import { reconcileHost, refreshPorts } from './reconcile.ts'
-import { confirmResize } from './resize.ts'
 import { offloadServer } from './shelve.ts'
 
 const controlServices = [
@@ -57,7 +57,7 @@ export class HostWatch implements AsyncDisposable {
   start(): void {
     const { queue } = this.#deps
     this.#ends.push(
-      queue.subscribe(hostReported, ({ payload }) => recordHost(this.#deps, payload as HostReport)),
+      queue.subscribe(hostReported, ({ payload }) => this.#reported(payload as HostReport)),
       queue.subscribe(guestChanged, ({ payload }) => void this.#guestChanged(payload as GuestChanged)),
       queue.subscribe(guestUploading, ({ payload }) => this.#uploading(payload as GuestUploading)),
       queue.subscribe(hostConnected, ({ payload }) => void this.reconcile((payload as { host: string }).host, { resumeGuests: false })),
@@ -109,6 +109,15 @@ export class HostWatch implements AsyncDisposable {
   /** The network changed something about a server's ports, or somebody wants them read anew. */
   refreshPorts(uuid: string): void {
     if (!this.#deps.sagas.busy(uuid)) refreshPorts(this.#deps, uuid)
+  }
+
+  /** A host that was down and reports itself again is compared with its records. */
+  #reported(report: HostReport): void {
+    const { model } = this.#deps
+    const isDown = (): boolean => model.hosts.services({ host: report.host, binary: 'nova-compute' }).some(({ up }) => !up)
+    const wasDown = isDown()
+    recordHost(this.#deps, report)
+    if (wasDown && !isDown()) void this.reconcile(report.host, { resumeGuests: false })
   }
 
   /** Deleted servers whose time to be restored is over go for good. */

@@ -26,6 +26,10 @@ export const novaConfig = section('DEFAULT', {
     doc: 'Seconds for which a deleted server may be restored; 0: it is gone at once.',
   }),
   instanceDeleteInterval: int({ default: 300, min: 1, doc: 'Seconds between two searches for deleted servers whose time is over.' }),
+  allowResizeToSameHost: bool({
+    default: true,
+    doc: 'Let a server be resized on its own host, which it then leaves only for want of room; false: another host is needed.',
+  }),
   resizeConfirmWindow: int({ default: 0, min: 0, doc: 'Seconds after which a resize is confirmed by itself; 0: never.' }),
   shelvedOffloadTime: int({
     default: 0,
@@ -42,6 +46,8 @@ export const novaConfig = section('DEFAULT', {
     doc: 'The period whose usage an audit counts.',
   }),
   maxLocalBlockDevices: int({ default: 3, min: -1, doc: 'Disks of its own that a server may have, the root disk too; -1: any number.' }),
+  maxConcurrentLiveMigrations: int({ default: 1, min: 0, doc: 'Guests that leave a host at the same time while they run; 0: no limit.' }),
+  migrateMaxRetries: int({ default: -1, min: -1, doc: 'Further hosts that are tried for a live migration; -1: all.' }),
   maxConcurrentBuilds: int({ default: 10, min: 0, doc: 'Guests that a host builds at the same time; 0: no limit.' }),
 })
 

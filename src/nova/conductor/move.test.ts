@@ -6,7 +6,8 @@ import { manualClock } from '../../base/clock.ts'
 import { type Flavor, resourcesOf } from '../model/index.ts'
 import { PowerState } from '../virt/index.ts'
 import type { ConductorDeps } from './deps.ts'
-import { confirmResize, holdNewFlavor, type ResizeEndInput, type ResizeInput, resizeServer, revertResize, takeUp } from './resize.ts'
+import { holdNewFlavor, type MoveInput, moveServer } from './move.ts'
+import { confirmResize, type MoveEndInput, revertResize, takeUp } from './move-ends.ts'
 
 /** More memory, fewer virtual CPUs: what is claimed meanwhile is neither the one nor the other. */
 const size = { flavorId: '43', name: 'm1.wide', vcpus: 1, memoryMib: 512, rootGib: 2, ephemeralGib: 0, swapMib: 0 }
@@ -14,19 +15,18 @@ const wide = ({ deps: { model } }: TestCompute, over = {}): Flavor =>
   model.flavors.find('43', { projectId: null, isAdmin: true }) ??
   model.flavors.create({ ...size, rxtxFactor: 1, isPublic: true, description: null, extraSpecs: {}, ...over })
 
-async function begun(cloud: TestCompute, over = {}): Promise<{ uuid: string; input: ResizeInput }> {
+async function begun(cloud: TestCompute, over = {}): Promise<{ uuid: string; input: MoveInput }> {
   const { model } = cloud.deps
   const instance = await cloud.build()
   const next = wide(cloud, over)
   holdNewFlavor({ model }, instance, next)
-  const destination = { host: 'host1', node: instance.node }
-  const migrationId = model.migrations.begin({ instance, type: 'resize', newFlavor: next, destination, by: caller })
+  const migrationId = model.migrations.begin({ instance, type: 'resize', newFlavor: next, destination: null, by: caller })
   model.instances.update(instance.uuid, { task_state: 'resize_prep' })
-  return { uuid: instance.uuid, input: { uuid: instance.uuid, host: 'host1', migrationId, was: 'active' } }
+  return { uuid: instance.uuid, input: { uuid: instance.uuid, host: null, migrationId, was: 'active' } }
 }
-async function resized(cloud: TestCompute, to: 'confirming' | 'reverting'): Promise<{ uuid: string; input: ResizeEndInput }> {
+async function resized(cloud: TestCompute, to: 'confirming' | 'reverting'): Promise<{ uuid: string; input: MoveEndInput }> {
   const { uuid, input } = await begun(cloud)
-  await cloud.deps.sagas.start(resizeServer, input, { key: uuid })
+  await cloud.deps.sagas.start(moveServer, input, { key: uuid })
   const migrationId = takeUp(cloud.deps, uuid, to)
   if (to === 'reverting') cloud.deps.model.instances.update(uuid, { task_state: 'resize_reverting' })
   return { uuid, input: { uuid, host: 'host1', migrationId } }
@@ -35,7 +35,7 @@ const held = (cloud: TestCompute, uuid: string) => cloud.deps.placement.allocati
 const status = (cloud: TestCompute, uuid: string) => cloud.deps.model.migrations.latest(uuid)?.status
 const nano = { VCPU: 1, MEMORY_MB: 192, DISK_GB: 1 }
 
-sagaLaws<ResizeInput, ConductorDeps>('resizing', resizeServer, () =>
+sagaLaws<MoveInput, ConductorDeps>('resizing', moveServer, () =>
   serverWorld({
     prepare: (cloud) => begun(cloud),
     done(cloud, instance) {
@@ -54,7 +54,7 @@ sagaLaws<ResizeInput, ConductorDeps>('resizing', resizeServer, () =>
   }),
 )
 
-sagaLaws<ResizeEndInput, ConductorDeps>('confirming a resize', confirmResize, () =>
+sagaLaws<MoveEndInput, ConductorDeps>('confirming a resize', confirmResize, () =>
   serverWorld({
     prepare: (cloud) => resized(cloud, 'confirming'),
     done(cloud, instance) {
@@ -69,7 +69,7 @@ sagaLaws<ResizeEndInput, ConductorDeps>('confirming a resize', confirmResize, ()
   }),
 )
 
-sagaLaws<ResizeEndInput, ConductorDeps>('reverting a resize', revertResize, () =>
+sagaLaws<MoveEndInput, ConductorDeps>('reverting a resize', revertResize, () =>
   serverWorld({
     prepare: (cloud) => resized(cloud, 'reverting'),
     done(cloud, instance) {
@@ -99,7 +99,7 @@ describe('a resize', () => {
       extraSpecs: {},
     })
     const { uuid, input } = await begun(cloud)
-    await cloud.deps.sagas.start(resizeServer, input, { key: uuid })
+    await cloud.deps.sagas.start(moveServer, input, { key: uuid })
     expect(held(cloud, uuid)).toEqual({ VCPU: 1, MEMORY_MB: 192, DISK_GB: 3 })
     const end = { uuid, host: 'host1', migrationId: takeUp(cloud.deps, uuid, 'confirming') }
     await cloud.deps.sagas.start(confirmResize, end, { key: uuid })
@@ -109,7 +109,7 @@ describe('a resize', () => {
   it('for which the host has no room leaves the server as it was', async () => {
     await using cloud = await testCompute({ flags: { 'quota.ram': '-1' } })
     const { uuid, input } = await begun(cloud, { memoryMib: 1_000_000 })
-    await cloud.deps.sagas.start(resizeServer, input, { key: uuid })
+    await cloud.deps.sagas.start(moveServer, input, { key: uuid })
     expect(cloud.deps.model.instances.get(uuid)).toMatchObject({ vmState: 'active', taskState: null, flavor: { flavorId: '42' } })
     expect(held(cloud, uuid)).toEqual(nano)
   })
@@ -119,7 +119,7 @@ describe('a resize', () => {
     await using cloud = await testCompute({ clock, flags: { 'DEFAULT.resize_confirm_window': '300' } })
     await cloud.conductor.watch.recover()
     const { uuid, input } = await begun(cloud)
-    await cloud.deps.sagas.start(resizeServer, input, { key: uuid })
+    await cloud.deps.sagas.start(moveServer, input, { key: uuid })
     await cloud.drivers[0]?.powerOff(uuid, 0)
     await cloud.conductor.watch.reconcile('host1', { resumeGuests: true })
     expect(cloud.deps.model.instances.get(uuid).vmState).toBe('resized')

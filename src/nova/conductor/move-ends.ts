@@ -1,0 +1,159 @@
+/**
+ * How a resize or cold migration ends: confirmed, and what was kept of the guest as it was goes; or reverted, and the new one
+ * does. What is to go on a host that does not answer goes when that host is back.
+ */
+import { conflict, invalid } from '../../base/errors.ts'
+import { saga } from '../../base/saga/index.ts'
+import { type Migration, resourcesOf } from '../model/index.ts'
+import { GuestError, PowerState } from '../virt/index.ts'
+import { graceMs } from './build.ts'
+import { askHost } from './compute-client.ts'
+import type { ConductorDeps } from './deps.ts'
+import { ended, endedBadly } from './endings.ts'
+import type { ActionRule } from './guard.ts'
+import { removeLeftover } from './leftovers.ts'
+import { staysOnHost } from './move.ts'
+import { claimOnHost, giveBack, settle } from './move-claims.ts'
+import { bindPorts } from './ports.ts'
+
+export type MoveEndInput = { uuid: string; host: string; migrationId: number }
+
+export const confirmResizeRule: ActionRule = { name: 'confirmResize', vmStates: ['resized'], tasks: [null], task: null }
+export const revertResizeRule: ActionRule = { name: 'revertResize', vmStates: ['resized'], tasks: [null], task: 'resize_reverting' }
+
+type Context = { input: MoveEndInput; requestId: string | null }
+const ending = ({ input: { uuid, host }, requestId }: Context, event: string, phase: string) => ({
+  uuid,
+  requestId,
+  host,
+  event: `compute_${event}`,
+  phase,
+})
+
+/** The move that waits for its end; in the transaction that begins it. @throws {CloudError} `invalid` when there is none, `conflict` when it is being ended. */
+export function takeUp({ model }: Pick<ConductorDeps, 'model'>, uuid: string, to: 'confirming' | 'reverting'): number {
+  const migration = model.migrations.latest(uuid)
+  if (!migration || !['resize', 'migration'].includes(migration.migration_type)) throw invalid('Instance has not been resized.')
+  if (!model.migrations.move(migration.id, ['finished'], to))
+    throw conflict(`The resize of instance ${uuid} is being ended by another request.`)
+  return migration.id
+}
+
+/** A confirmation's record; in the caller's transaction. */
+function settleMove(deps: ConductorDeps, uuid: string, migration: Migration): void {
+  const { model } = deps
+  const { current } = model.extras.flavors(uuid)
+  model.extras.setFlavors(uuid, { current, old: null, new: null })
+  model.instances.setSystemMetadata(uuid, { old_vm_state: null })
+  model.migrations.move(migration.id, ['finished', 'confirming'], 'confirmed')
+  if (staysOnHost(migration)) claimOnHost(deps, model.instances.get(uuid), resourcesOf(current))
+  else settle(deps, migration.uuid)
+}
+
+/** A server that is deleted needs its old self no more: a move that waits is confirmed. In the caller's transaction. */
+export function settleForDeletion(deps: ConductorDeps, uuid: string): void {
+  const migration = deps.model.migrations.latest(uuid)
+  if (!migration || !deps.model.instances.find(uuid)) return
+  if (['finished', 'confirming', 'reverting'].includes(migration.status)) settleMove(deps, uuid, migration)
+  else settle(deps, migration.uuid)
+  for (const host of [migration.source_compute, migration.dest_compute]) if (host) removeLeftover(deps, uuid, host)
+}
+
+export const confirmResize = saga<MoveEndInput, ConductorDeps>('confirm-resize/1')
+  .step('guest', {
+    async run({ input: { uuid, host, migrationId } }, { model, queue }) {
+      if (staysOnHost(model.migrations.get(migrationId))) await askHost(queue, host, 'confirmResize', { uuid }, uuid)
+      const guest = await askHost(queue, host, 'info', { uuid })
+      return { power: guest?.power ?? PowerState.noState }
+    },
+    commit(context, { power }, deps) {
+      const { uuid, migrationId } = context.input
+      const change = { vm_state: power === PowerState.running ? 'active' : 'stopped', power_state: power } as const
+      if (!deps.model.instances.tryUpdate(uuid, change, { vmState: ['resized'], taskState: [null] })) return
+      settleMove(deps, uuid, deps.model.migrations.get(migrationId))
+      ended(deps, ending(context, 'confirm_resize', 'resize_confirm'))
+    },
+  })
+  .end({
+    done({ input: { uuid, migrationId } }, _outputs, deps) {
+      const { status, source_compute } = deps.model.migrations.get(migrationId)
+      if (status === 'confirmed' && source_compute !== null) removeLeftover(deps, uuid, source_compute)
+    },
+    undone(context, error, deps) {
+      const { uuid, migrationId } = context.input
+      deps.model.migrations.move(migrationId, ['confirming'], 'finished')
+      if (deps.model.instances.find(uuid)) endedBadly(deps, ending(context, 'confirm_resize', 'resize_confirm'), error)
+    },
+  })
+
+/** Whether the guest that comes back is to run. */
+const isToRun = ({ model }: Pick<ConductorDeps, 'model'>, uuid: string): boolean =>
+  model.instances.systemMetadata(uuid).old_vm_state !== 'stopped'
+
+export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
+  .step('guest', {
+    async run({ input: { uuid, host, migrationId } }, deps) {
+      const { model, queue } = deps
+      const migration = model.migrations.get(migrationId)
+      const source = migration.source_compute ?? host
+      const start = isToRun(deps, uuid)
+      if (staysOnHost(migration)) await askHost(queue, host, 'revertResize', { uuid, start }, uuid)
+      else {
+        // Nothing ends here before it is known that the guest can come back there.
+        if ((await askHost(queue, source, 'info', { uuid })) === null)
+          throw new GuestError(uuid, 'not-found', `guest ${uuid} is not on host ${source}`)
+        await askHost(queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+        const portIds = model.instances.get(uuid).ports.map(({ portId }) => portId)
+        if (start) await askHost(queue, source, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+      }
+      const guest = await askHost(queue, source, 'info', { uuid })
+      return { power: guest?.power ?? PowerState.noState, start }
+    },
+    commit(context, { power, start }, deps) {
+      const { model, clock } = deps
+      const { uuid, migrationId } = context.input
+      const migration = model.migrations.get(migrationId)
+      const { source_compute: host, source_node: node, uuid: migrationUuid } = migration
+      const state = { vm_state: start ? 'active' : 'stopped', task_state: null, power_state: power, launched_at: clock.text() } as const
+      const stays = staysOnHost(migration)
+      const place = stays ? {} : { host, node, availability_zone: model.hosts.zoneOfHost(host ?? '') }
+      if (!model.instances.tryUpdate(uuid, { ...state, ...place }, { taskState: ['resize_reverting'] })) return
+      const { current, old } = model.extras.flavors(uuid)
+      model.extras.setFlavors(uuid, { current: old ?? current, old: null, new: null })
+      model.instances.setSystemMetadata(uuid, { old_vm_state: null })
+      model.migrations.move(migrationId, ['reverting'], 'reverted')
+      const instance = model.instances.get(uuid)
+      if (stays) claimOnHost(deps, instance, resourcesOf(old ?? current))
+      else {
+        bindPorts(deps, uuid)
+        giveBack(deps, instance, migrationUuid)
+      }
+      ended(deps, ending(context, 'revert_resize', 'resize_revert'))
+    },
+    async undo({ input: { uuid, host, migrationId } }, deps) {
+      const { model, queue } = deps
+      const migration = model.migrations.get(migrationId)
+      const instance = model.instances.find(uuid)
+      if (!instance || staysOnHost(migration)) return
+      const portIds = instance.ports.map(({ portId }) => portId)
+      const source = migration.source_compute ?? host
+      const stop = { uuid, action: 'stop', graceMs: 0, portIds: [] } as const
+      // A host that is down runs nothing.
+      await askHost(queue, source, 'power', stop, uuid).catch((error: unknown) => {
+        deps.log.warn({ instance: uuid, host: source, err: error }, 'the guest that was to come back could not be stopped')
+      })
+      if (isToRun(deps, uuid)) await askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+    },
+  })
+  .end({
+    done({ input: { uuid, migrationId } }, _outputs, deps) {
+      const { status, dest_compute } = deps.model.migrations.get(migrationId)
+      if (status === 'reverted' && dest_compute !== null) removeLeftover(deps, uuid, dest_compute)
+    },
+    undone(context, error, deps) {
+      const { uuid, migrationId } = context.input
+      deps.model.migrations.move(migrationId, ['reverting'], 'finished')
+      if (deps.model.instances.tryUpdate(uuid, { task_state: null }, { taskState: ['resize_reverting'] }))
+        endedBadly(deps, ending(context, 'revert_resize', 'resize_revert'), error)
+    },
+  })
