@@ -239,6 +239,7 @@ export class Instances {
     }
     this.#db.prepare(`UPDATE instance_info_caches SET network_info = '[]' WHERE instance_uuid = ?`).run(uuid)
     this.#db.prepare('DELETE FROM console_auth_tokens WHERE instance_uuid = ?').run(uuid)
+    this.#db.prepare('DELETE FROM instance_group_member WHERE instance_uuid = ?').run(uuid)
     this.#db.prepare('DELETE FROM tags WHERE resource_id = ?').run(uuid)
   }
 

@@ -92,8 +92,10 @@ export class ServerGroups {
   /** @throws {CloudError} `over-quota`. */
   create({ name, projectId, userId, policy, maxServerPerHost }: NewServerGroup): ServerGroup {
     return this.#db.transaction(() => {
-      const limit = this.#quotas.limits(projectId).server_groups
-      if (limit >= 0 && this.count(projectId) >= limit) throw overQuota('Quota exceeded, too many server groups.')
+      const project = this.#quotas.limits(projectId).server_groups
+      const own = this.#quotas.limitsOfUser(projectId, userId).server_groups
+      if ((project >= 0 && this.count(projectId) >= project) || (own >= 0 && this.count(projectId, userId) >= own))
+        throw overQuota('Quota exceeded, too many server groups.')
       const [now, uuid] = [this.#clock.text(), randomUUID()]
       const { lastInsertRowid } = this.#db
         .prepare('INSERT INTO instance_groups (created_at, user_id, project_id, uuid, name) VALUES (?, ?, ?, ?, ?)')
@@ -115,9 +117,10 @@ export class ServerGroups {
     })
   }
 
-  /** Groups of a project. */
-  count(projectId: string): number {
-    return this.#db.prepare<{ n: number }>('SELECT count(*) AS n FROM instance_groups WHERE project_id = ?').get(projectId)?.n ?? 0
+  /** Groups of a project, or those of one user in it. */
+  count(projectId: string, userId: string | null = null): number {
+    const sql = 'SELECT count(*) AS n FROM instance_groups WHERE project_id = @projectId AND (@userId IS NULL OR user_id = @userId)'
+    return this.#db.prepare<{ n: number }>(sql).get({ projectId, userId })?.n ?? 0
   }
 
   /**
@@ -129,11 +132,6 @@ export class ServerGroups {
     if (!group) throw invalid(`Instance group ${uuid} could not be found.`)
     const limit = this.#quotas.limits(group.projectId).server_group_members
     if (limit >= 0 && group.members.length >= limit) throw overQuota('Quota exceeded, too many servers in group')
-    this.#db
-      .prepare(
-        'DELETE FROM instance_group_member WHERE group_id = ? AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.uuid = instance_uuid AND i.deleted = 0)',
-      )
-      .run(group.id)
     this.#db
       .prepare('INSERT INTO instance_group_member (created_at, instance_uuid, group_id) VALUES (?, ?, ?)')
       .run(this.#clock.text(), instanceUuid, group.id)
