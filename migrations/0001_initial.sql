@@ -1022,6 +1022,21 @@ CREATE INDEX `migrations_dest_compute_id_deleted_idx` ON `migrations` (`dest_com
 CREATE INDEX `migrations_instance_uuid_and_status_idx` ON `migrations` (`deleted`,`instance_uuid`,`status`);
 CREATE INDEX `migrations_updated_at_idx` ON `migrations` (`updated_at`);
 CREATE UNIQUE INDEX `migrations_uuid` ON `migrations` (`uuid`);
+CREATE TABLE `project_user_quotas` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer DEFAULT 0,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`project_id` VARCHAR(255) NOT NULL,
+	`user_id` VARCHAR(255) NOT NULL,
+	`resource` VARCHAR(255) NOT NULL,
+	`hard_limit` integer
+);
+
+CREATE UNIQUE INDEX `uniq_project_user_quotas0user_id0project_id0resource0deleted` ON `project_user_quotas` (`user_id`,`project_id`,`resource`,`deleted`);
+CREATE INDEX `project_user_quotas_project_id_deleted_idx` ON `project_user_quotas` (`project_id`,`deleted`);
+CREATE INDEX `project_user_quotas_user_id_deleted_idx` ON `project_user_quotas` (`user_id`,`deleted`);
 CREATE TABLE `quota_classes` (
 	`created_at` DATETIME,
 	`updated_at` DATETIME,
@@ -1086,6 +1101,24 @@ CREATE TABLE `services` (
 CREATE UNIQUE INDEX `uniq_services0host0binary0deleted` ON `services` (`host`,`binary`,`deleted`);
 CREATE UNIQUE INDEX `uniq_services0host0topic0deleted` ON `services` (`host`,`topic`,`deleted`);
 CREATE UNIQUE INDEX `services_uuid_idx` ON `services` (`uuid`);
+CREATE TABLE `share_mapping` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`uuid` VARCHAR(36),
+	`instance_uuid` VARCHAR(36),
+	`share_id` VARCHAR(36),
+	`status` VARCHAR(32),
+	`tag` VARCHAR(48),
+	`export_location` text,
+	`share_proto` VARCHAR(32),
+	FOREIGN KEY (`instance_uuid`) REFERENCES `instances`(`uuid`) ON UPDATE no action ON DELETE no action
+);
+
+CREATE INDEX `share_idx` ON `share_mapping` (`share_id`);
+CREATE INDEX `share_mapping_instance_uuid_share_id_idx` ON `share_mapping` (`instance_uuid`,`share_id`);
+CREATE UNIQUE INDEX `uniq_key_pairs0instance_uuid0share_id` ON `share_mapping` (`instance_uuid`,`share_id`);
+CREATE UNIQUE INDEX `uniq_key_pairs0instance_uuid0tag` ON `share_mapping` (`instance_uuid`,`tag`);
 CREATE TABLE `tags` (
 	`resource_id` VARCHAR(36) NOT NULL,
 	`tag` VARCHAR(80) NOT NULL,
@@ -1508,6 +1541,18 @@ CREATE TABLE `shadow_migrations` (
 	`cross_cell_move` BOOLEAN,
 	`user_id` VARCHAR(255),
 	`project_id` VARCHAR(255)
+);
+
+CREATE TABLE `shadow_project_user_quotas` (
+	`created_at` DATETIME,
+	`updated_at` DATETIME,
+	`deleted_at` DATETIME,
+	`deleted` integer,
+	`id` integer PRIMARY KEY NOT NULL,
+	`project_id` VARCHAR(255) NOT NULL,
+	`user_id` VARCHAR(255) NOT NULL,
+	`resource` VARCHAR(255) NOT NULL,
+	`hard_limit` integer
 );
 
 CREATE TABLE `shadow_quota_classes` (

@@ -28,7 +28,6 @@ export const partial: Readonly<Record<string, string>> = {
   'DELETE /os-assisted-volume-snapshots/{snapshot_id}': 'always refused: no server has such a volume',
   'GET /os-instance_usage_audit_log': 'reads the log; nothing here runs the audit',
   'GET /os-instance_usage_audit_log/{before_timestamp}': 'reads the log; nothing here runs the audit',
-  'PUT /os-quota-sets/{project_id}': 'no quotas of single users',
 }
 
 /** Routes left of the versions, or that the dispatcher answers. */

@@ -62,11 +62,6 @@ describe('a quota set', () => {
     if (status === 400) expect((await call('GET', `/os-quota-sets/${demoProject}`)).body).toEqual(before)
   })
 
-  it('is refused for one user, whose limits nobody keeps', async () => {
-    const answer = await call('PUT', `/os-quota-sets/${demoProject}?user_id=x`, { body: { quota_set: { cores: 1 } } })
-    expect(answer.status).toBe(400)
-  })
-
   it('belongs to a project that exists', async () => {
     const answer = await call('GET', '/os-quota-sets/nowhere')
     expect([answer.status, answer.body.badRequest.message]).toEqual([400, 'Project ID nowhere is not a valid project.'])
@@ -87,6 +82,93 @@ describe('a quota set', () => {
       }),
       { numRuns: 100 },
     )
+  })
+})
+
+describe('the quota set of one user', () => {
+  let image: string
+  let demoUser: string
+  beforeAll(async () => {
+    image = (await cloud.call('GET', '/image/v2/images?name=tiny')).body.images[0].id
+    demoUser = (await cloud.call('GET', '/identity/v3/users?name=demo')).body.users[0].id
+  })
+  const path = (user: string, more = '') => `/os-quota-sets/${demoProject}${more}?user_id=${user}`
+  const setUser = (user: string, quota_set: Record<string, unknown>, options: CloudCall = {}) =>
+    call('PUT', path(user), { ...options, body: { quota_set } })
+  const limits = async (user: string) => (await call('GET', path(user))).body.quota_set
+  const boot = (name: string, more: Record<string, unknown> = {}) =>
+    call('POST', '/servers', { as: 'demo', body: { server: { name, imageRef: image, flavorRef: '42', ...more } } })
+
+  it("is the project's until it has its own, which go with it or with the project's", async () => {
+    await set({ cores: 30 })
+    expect(await limits('una')).toMatchObject({ id: demoProject, cores: 30, ram: 51200 })
+    const put = await setUser('una', { cores: 5 })
+    expect([put.status, put.body.quota_set.cores, 'id' in put.body.quota_set]).toEqual([200, 5, false])
+    expect([(await limits('una')).cores, (await limits('bea')).cores]).toEqual([5, 30])
+    expect((await call('GET', `/os-quota-sets/${demoProject}`)).body.quota_set.cores).toBe(30)
+    expect((await call('DELETE', path('una'))).status).toBe(202)
+    expect((await limits('una')).cores).toBe(30)
+    await setUser('una', { cores: 5 })
+    await call('DELETE', `/os-quota-sets/${demoProject}`)
+    expect((await limits('una')).cores).toBe(20)
+  })
+
+  it('counts what that user has', async () => {
+    const detail = async (user: string) => (await call('GET', path(user, '/detail'))).body.quota_set
+    expect((await detail(demoUser)).instances).toEqual({ in_use: 1, limit: 10, reserved: 0 })
+    expect((await detail('una')).instances).toEqual({ in_use: 0, limit: 10, reserved: 0 })
+  })
+
+  it('has room between what the user uses and what the project has left', async () => {
+    await setUser('una', { instances: 4 })
+    const said = async (user: string, instances: number) => (await setUser(user, { instances })).body.badRequest?.message
+    expect(await said(demoUser, 0)).toBe('Quota limit 0 for instances must be greater than or equal to already used and reserved 1.')
+    expect(await said(demoUser, 7)).toBe('Quota limit 7 for instances must be less than or equal to 6.')
+    expect(await said(demoUser, -1)).toBe('Quota limit -1 for instances must be less than or equal to 6.')
+    expect(await said(demoUser, 6)).toBeUndefined()
+    expect(await said('una', 4)).toBeUndefined()
+    expect((await set({ instances: 9 })).body.badRequest.message).toBe(
+      'Quota limit 9 for instances must be greater than or equal to already used and reserved 10.',
+    )
+    expect((await setUser('una', { instances: 50, force: true })).body.quota_set.instances).toBe(50)
+    expect((await set({ instances: -1 })).status).toBe(200)
+    expect(await said('bea', 5000)).toBeUndefined()
+  })
+
+  it.each([
+    ['2.35', { floating_ips: 3 }, 200],
+    ['2.36', { floating_ips: 3 }, 400],
+    ['2.56', { injected_files: 3, force: 'True' }, 200],
+    ['2.57', { injected_files: 3 }, 400],
+    ['2.104', { cores: 3, force: 'True' }, 200],
+  ])('at %s takes or refuses %j', async (version, quota, status) => {
+    expect((await setUser('una', quota, { version })).status).toBe(status)
+  })
+
+  it('limits what the user makes', async () => {
+    await setUser(demoUser, { instances: 1, cores: 2, metadata_items: 1, server_groups: 0, key_pairs: 0 })
+    const message = 'Quota exceeded for instances: Requested 1, but already used 1 of 1 instances'
+    expect((await boot('two')).body.forbidden.message).toBe(message)
+    expect((await boot('two', { metadata: { a: '1', b: '2' } })).body.forbidden.message).toContain('metadata items exceeds 1')
+    const keypair = await call('POST', '/os-keypairs', { as: 'demo', body: { keypair: { name: 'k' } } })
+    expect(keypair.body.forbidden.message).toBe('Quota exceeded, too many key pairs.')
+    const group = await call('POST', '/os-server-groups', { as: 'demo', body: { server_group: { name: 'g', policies: ['affinity'] } } })
+    expect(group.body.forbidden.message).toBe('Quota exceeded, too many server groups.')
+    await setUser(demoUser, { instances: 2 })
+    const several = await boot('some', { min_count: 1, max_count: 5 })
+    expect(several.status).toBe(202)
+    await cloud.settle()
+    const mine = (await call('GET', '/servers', { as: 'demo' })).body.servers as { id: string; name: string }[]
+    expect(mine.map(({ name }) => name).sort()).toEqual(['some-1', 'web1'])
+    await call('DELETE', `/servers/${mine.find(({ name }) => name === 'some-1')?.id}`, { as: 'demo' })
+    await cloud.settle()
+  })
+
+  it('is for administrators to change, and for the project to see', async () => {
+    expect((await setUser(demoUser, { cores: 1 }, { as: 'demo' })).status).toBe(403)
+    expect((await call('DELETE', path(demoUser), { as: 'demo' })).status).toBe(403)
+    expect((await call('GET', path(demoUser), { as: 'demo' })).status).toBe(200)
+    expect((await call('GET', path('x'.repeat(256)))).status).toBe(400)
   })
 })
 

@@ -135,6 +135,11 @@ const requests: Record<string, Record<string, Ask>> = {
     'quotas-show-detail-get-resp.json': get(() => `/os-quota-sets/${demoProject}/detail`),
     'quotas-update-post-resp.json': quota({ cores: 45 }),
     'quotas-update-force-post-resp.json': quota({ force: 'True', instances: 45 }),
+    'user-quotas-update-post-resp.json': ask(
+      'PUT',
+      () => `/os-quota-sets/${demoProject}?user_id=somebody`,
+      () => ({ body: { quota_set: { force: 'True', instances: 9 } } }),
+    ),
   },
   'os-quota-class-sets': {
     'quota-classes-show-get-resp.json': get('/os-quota-class-sets/default'),

@@ -18,6 +18,13 @@ const versions = operation({
 export const versionsService = (): Service => ({ name: 'network', dialect: networkDialect, operations: [versions], deps: {} })
 
 export function networkService(deps: ApiDeps): Service {
-  const service: Service<ApiDeps> = { name: 'network', dialect: networkDialect, operations: [v2Root, ...operations], deps, policies, scopes: ['project'] }
+  const service: Service<ApiDeps> = {
+    name: 'network',
+    dialect: networkDialect,
+    operations: [v2Root, ...operations],
+    deps,
+    policies,
+    scopes: ['project'],
+  }
   return service as Service
 }

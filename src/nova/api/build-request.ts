@@ -24,7 +24,7 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
   const viewer = viewerOf(context)
   if (body.minCount > body.maxCount) throw invalid('min_count must be <= max_count')
   if (body.minCount > mostAtOnce) throw invalid(`min_count must be <= ${mostAtOnce}`)
-  const limits = nova.model.quotas.limits(viewer.projectId ?? '')
+  const limits = nova.model.quotas.limitsFor(viewer.projectId ?? '', principalOf(context).userId)
   const { metadata_items: maxMetadata } = limits
   checkPersonality(body.personality, limits)
   if (maxMetadata >= 0 && Object.keys(body.metadata).length > maxMetadata)

@@ -119,7 +119,7 @@ const createKeypair = operation({
   handle: async (request: Incoming<NewKeypair>, { model }: NovaApi) => {
     const { name, type: keyType, publicKey: given } = request.body
     const userId = userOfNew(request)
-    const limit = model.quotas.defaults().key_pairs
+    const limit = model.quotas.limitsFor(principalOf(request.context).projectId ?? '', userId).key_pairs
     if (model.keypairs.find(userId, name)) throw conflict(`Key pair '${name}' already exists.`)
     if (given !== null) {
       const fingerprint = fingerprintOf(keyType, given)

@@ -1,12 +1,12 @@
 /**
- * Quotas of projects.
+ * Quotas of projects, and of single users in them: `user_id` in the query.
  *
  * @see https://docs.openstack.org/api-ref/compute/#quota-sets-os-quota-sets
  */
 import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
 import { as, bodies, type Incoming, operation, type Target } from '../../base/http/index.ts'
-import { type Limits, type QuotaResource, quotaResources } from '../model/index.ts'
+import { type Limits, type QuotaResource, quotaResources, type Room } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, knownQuery, noQuery, shortText } from './known-query.ts'
 import { requireProject } from './projects.ts'
@@ -23,15 +23,16 @@ const userQuery = knownQuery({ '2.1': { user_id: shortText } }, '2.75')
 const projectOf = ({ params }: Incoming<unknown, unknown>): string => params.project_id ?? ''
 const target = (request: Incoming<unknown, unknown>): Target => ({ projectId: projectOf(request) })
 
-/** Limits hold for a whole project: what is asked of one user's is answered with the project's, and cannot be set. */
-function refuseUser({ query }: Incoming<unknown, Known>): void {
-  if (query.user_id !== undefined) throw invalid('Quotas of single users are not supported; set the quota of the project.')
-}
+/** Whose quotas: one user's, or with `null` the project's. Users are identity's, which nobody asks: an id of none has quotas too. */
+const userOf = ({ query }: Incoming<unknown, Known>): string | null => query.user_id || null
 
-/** How much there is of each resource. Limits on one server or one user have no use that belongs to the project. */
-function usedOf({ model }: NovaApi, projectId: string): Record<QuotaResource, number> {
+const limitsOf = ({ model }: NovaApi, projectId: string, userId: string | null): Limits =>
+  userId === null ? model.quotas.limits(projectId) : model.quotas.limitsOfUser(projectId, userId)
+
+/** How much there is of each resource. Limits on one server, or on one user in all projects, have no use that belongs here. */
+function usedOf({ model }: NovaApi, projectId: string, userId: string | null): Record<QuotaResource, number> {
   const none = Object.fromEntries(quotaResources.map((name) => [name, 0])) as Record<QuotaResource, number>
-  return { ...none, ...model.quotas.usage(projectId), server_groups: model.serverGroups.count(projectId) }
+  return { ...none, ...model.quotas.usage(projectId, userId), server_groups: model.serverGroups.count(projectId, userId) }
 }
 
 const showQuota = operation({
@@ -45,7 +46,7 @@ const showQuota = operation({
   handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
     const id = projectOf(request)
     requireProject(nova, id)
-    return { quota_set: { id, ...limitsView(nova.model.quotas.limits(id), request.context) } }
+    return { quota_set: { id, ...limitsView(limitsOf(nova, id, userOf(request)), request.context) } }
   },
 })
 
@@ -74,8 +75,8 @@ const detailQuota = operation({
   handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
     const id = projectOf(request)
     requireProject(nova, id)
-    const limits = nova.model.quotas.limits(id)
-    const used = usedOf(nova, id)
+    const limits = limitsOf(nova, id, userOf(request))
+    const used = usedOf(nova, id, userOf(request))
     const details = Object.fromEntries(
       quotaResources.map((name) => [name, { in_use: used[name], limit: limits[name], reserved: 0 }]),
     ) as Record<QuotaResource, Detail>
@@ -101,13 +102,18 @@ const updateBody = bodies(
   ),
 )
 
-function checkLimits({ limits, force }: Update, used: Record<QuotaResource, number>): void {
+/** @throws {CloudError} `invalid`; `force` lets a limit be beyond its room. */
+function checkLimits({ limits, force }: Update, room: Record<QuotaResource, Room>): void {
   for (const name of quotaResources) {
     const limit = limits[name]
     if (limit === undefined) continue
     if (limit < -1 || limit > maxLimit) throw invalid(`Quota limit ${limit} for ${name} must be in the range of -1 and ${maxLimit}.`)
-    if (!force && limit !== -1 && limit < used[name])
-      throw invalid(`Quota limit ${limit} for ${name} must be greater than or equal to already used and reserved ${used[name]}.`)
+    if (force) continue
+    const { least, most } = room[name]
+    const value = limit === -1 ? Infinity : limit
+    if (value < least)
+      throw invalid(`Quota limit ${limit} for ${name} must be greater than or equal to already used and reserved ${least}.`)
+    if (value > most) throw invalid(`Quota limit ${limit} for ${name} must be less than or equal to ${most}.`)
   }
 }
 
@@ -123,10 +129,11 @@ const updateQuota = operation({
   handle: (request: Incoming<Update, Known>, nova: NovaApi) => {
     const id = projectOf(request)
     requireProject(nova, id)
-    refuseUser(request)
-    checkLimits(request.body, usedOf(nova, id))
-    nova.model.quotas.set(id, request.body.limits)
-    return { quota_set: limitsView(nova.model.quotas.limits(id), request.context) }
+    const userId = userOf(request)
+    checkLimits(request.body, nova.model.quotas.settable(id, userId, usedOf(nova, id, userId)))
+    if (userId === null) nova.model.quotas.set(id, request.body.limits)
+    else nova.model.quotas.setOfUser(id, userId, request.body.limits)
+    return { quota_set: limitsView(limitsOf(nova, id, userId), request.context) }
   },
 })
 
@@ -141,8 +148,9 @@ const deleteQuota = operation({
   handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
     const id = projectOf(request)
     requireProject(nova, id)
-    refuseUser(request)
-    nova.model.quotas.reset(id)
+    const userId = userOf(request)
+    if (userId === null) nova.model.quotas.reset(id)
+    else nova.model.quotas.resetOfUser(id, userId)
   },
 })
 

@@ -27,8 +27,8 @@ function toChange(request: Incoming<unknown, unknown>, nova: NovaApi, action: st
   return instance
 }
 
-function save({ uuid, projectId }: Instance, metadata: Pairs, { model }: NovaApi): Pairs {
-  const limit = model.quotas.limits(projectId).metadata_items
+function save({ uuid, projectId, userId }: Instance, metadata: Pairs, { model }: NovaApi): Pairs {
+  const limit = model.quotas.limitsFor(projectId, userId).metadata_items
   if (limit >= 0 && Object.keys(metadata).length > limit) throw overQuota(`Maximum number of metadata items exceeds ${limit}`)
   model.instances.setMetadata(uuid, metadata)
   return metadata

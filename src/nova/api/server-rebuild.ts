@@ -116,7 +116,7 @@ function changeOf({ body, context }: Request, instance: Instance, nova: NovaApi)
   const { keyName, metadata, trustedCerts } = body
   const keypair = keyName ? nova.model.keypairs.find(principalOf(context).userId, keyName) : null
   if (keyName && !keypair) throw invalid('Invalid key_name provided.')
-  const limits = nova.model.quotas.limits(instance.projectId)
+  const limits = nova.model.quotas.limitsFor(instance.projectId, principalOf(context).userId)
   if (metadata && limits.metadata_items >= 0 && Object.keys(metadata).length > limits.metadata_items)
     throw overQuota(`Maximum number of metadata items exceeds ${limits.metadata_items}`)
   checkPersonality(body.personality, limits)

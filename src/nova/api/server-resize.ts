@@ -121,7 +121,7 @@ const revert = operation({
   body: nothing('revertResize'),
   handle: (request, nova: NovaApi) => {
     const instance = serverOf(request, nova)
-    const { uuid, projectId, flavor } = instance
+    const { uuid, projectId, userId, flavor } = instance
     const input: MoveEndInput = { uuid, host: instance.host ?? '', migrationId: 0 }
     void nova.conductor.begin(instance, revertResizeRule, callerOf(request.context), {
       saga: revertResizeSaga,
@@ -129,7 +129,8 @@ const revert = operation({
       rows: () => {
         input.migrationId = takeUp(nova, uuid, 'reverting')
         const old = nova.model.extras.flavors(uuid).old ?? flavor
-        nova.model.quotas.demand(projectId, { instances: 0, cores: old.vcpus - flavor.vcpus, ram: old.memoryMib - flavor.memoryMib })
+        const more = { instances: 0, cores: old.vcpus - flavor.vcpus, ram: old.memoryMib - flavor.memoryMib }
+        nova.model.quotas.demand(projectId, more, userId)
       },
     })
     return undefined

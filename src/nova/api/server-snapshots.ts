@@ -6,7 +6,7 @@
  */
 import { Type } from '@sinclair/typebox'
 import { overQuota } from '../../base/errors.ts'
-import { as, atLeast, bodies, operation, Reply, type RequestContext } from '../../base/http/index.ts'
+import { as, atLeast, bodies, operation, principalOf, Reply, type RequestContext } from '../../base/http/index.ts'
 import { createBackupRule, createImageRule, registerSnapshot, type SnapshotInput, snapshotServer } from '../conductor/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { metadataSchema, serverName } from './schemas.ts'
@@ -24,7 +24,7 @@ const answer = (context: RequestContext, imageId: string): Reply =>
 
 /** Up to 2.38 an image's metadata counts as a server's. @throws {CloudError} `over-quota`. */
 function checkMetadata(context: RequestContext, metadata: Metadata, projectId: string, { model }: NovaApi): void {
-  const limit = model.quotas.limits(projectId).metadata_items
+  const limit = model.quotas.limitsFor(projectId, principalOf(context).userId).metadata_items
   if (!atLeast(context, '2.39') && limit >= 0 && Object.keys(metadata).length > limit) throw overQuota('Image metadata limit exceeded')
 }
 

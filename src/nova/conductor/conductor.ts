@@ -111,6 +111,7 @@ export class Conductor implements AsyncDisposable {
         { instances: 1, cores: server.flavor.vcpus, ram: server.flavor.memoryMib },
         request.minCount,
         request.count,
+        owner.userId,
       )
       return Array.from({ length: count }, (_, i) => {
         const suffix = request.count > 1 ? `-${i + 1}` : ''
@@ -170,8 +171,8 @@ export class Conductor implements AsyncDisposable {
 
   /** Takes a soft-deleted server back. @throws {CloudError} `conflict` as {@link begin}, `over-quota`. */
   restore(instance: Instance, caller: Caller): void {
-    const { uuid, host, projectId, flavor } = instance
-    const rows = () => this.#deps.model.quotas.demand(projectId, { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMib })
+    const { uuid, host, projectId, userId, flavor } = instance
+    const rows = () => this.#deps.model.quotas.demand(projectId, { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMib }, userId)
     void this.begin(instance, restoreRule, caller, { saga: restoreServer, input: { uuid, host }, rows })
   }
 

@@ -52,8 +52,8 @@ const ending = ({ input: { uuid }, requestId }: { input: MoveInput; requestId: s
 })
 
 /** In the transaction that begins a move: the new flavor beside the current one. @throws {CloudError} `over-quota`. */
-export function holdNewFlavor({ model }: Pick<ConductorDeps, 'model'>, { uuid, projectId, flavor }: Instance, next: Flavor): void {
-  model.quotas.demand(projectId, { instances: 0, cores: next.vcpus - flavor.vcpus, ram: next.memoryMib - flavor.memoryMib })
+export function holdNewFlavor({ model }: Pick<ConductorDeps, 'model'>, { uuid, projectId, userId, flavor }: Instance, next: Flavor): void {
+  model.quotas.demand(projectId, { instances: 0, cores: next.vcpus - flavor.vcpus, ram: next.memoryMib - flavor.memoryMib }, userId)
   model.extras.setFlavors(uuid, { current: flavor, old: null, new: next })
 }
 

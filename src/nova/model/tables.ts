@@ -426,6 +426,30 @@ export const quotas = sqliteTable(
   (table) => [uniqueIndex('uniq_quotas0project_id0resource0deleted').on(table.project_id, table.resource, table.deleted)],
 )
 
+/** What one user may have of a project's quotas. */
+export const projectUserQuotas = sqliteTable(
+  'project_user_quotas',
+  {
+    ...timestamps,
+    ...softDelete,
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    project_id: varchar('project_id', { length: 255 }).notNull(),
+    user_id: varchar('user_id', { length: 255 }).notNull(),
+    resource: varchar('resource', { length: 255 }).notNull(),
+    hard_limit: integer('hard_limit'),
+  },
+  (table) => [
+    uniqueIndex('uniq_project_user_quotas0user_id0project_id0resource0deleted').on(
+      table.user_id,
+      table.project_id,
+      table.resource,
+      table.deleted,
+    ),
+    index('project_user_quotas_project_id_deleted_idx').on(table.project_id, table.deleted),
+    index('project_user_quotas_user_id_deleted_idx').on(table.user_id, table.deleted),
+  ],
+)
+
 export const quotaClasses = sqliteTable(
   'quota_classes',
   {
