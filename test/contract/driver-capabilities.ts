@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, type TestContext, test } from 'vitest'
-import { type GuestError, type GuestSpec, type NicSpec, PowerState, type RescueSpec } from '../../src/nova/virt/index.ts'
+import { type CopyProgress, type GuestError, type GuestSpec, type NicSpec, PowerState, type RescueSpec } from '../../src/nova/virt/index.ts'
 import { type DriverWorld, type Promised, until } from './driver.ts'
 
 export type PromiseTools = {
@@ -25,7 +25,7 @@ export function capabilityPromises({ world, running, power, fails, leavesNothing
     (await world().driver.inventory()).files.filter((file) => file.includes(uuid) && !/\.(tty|vnc)$/.test(file)).sort()
 
   /** Skips the test where the hypervisor lacks the capability, wholly or as the world says. */
-  function has<K extends 'snapshots' | 'rescue' | 'resize' | 'interfaces' | 'setPassword' | 'diagnostics' | 'injectNmi'>(
+  function has<K extends 'snapshots' | 'rescue' | 'resize' | 'interfaces' | 'setPassword' | 'diagnostics' | 'injectNmi' | 'liveMigration'>(
     context: TestContext,
     capability: K,
     also: Promised[] = [],
@@ -371,6 +371,64 @@ export function capabilityPromises({ world, running, power, fails, leavesNothing
       await fails(interfaces.attach(uuid, nic()), 'wrong-state')
       await driver.destroy(uuid)
       await leavesNothing(uuid)
+    })
+  })
+
+  describe('live migration', () => {
+    /** Both ends; skips where there is no second host. */
+    function ends(context: TestContext) {
+      const here = has(context, 'liveMigration')
+      const { neighbour } = world()
+      const there = neighbour?.liveMigration
+      if (!neighbour || !there) context.skip('there is no second host')
+      return { here, there: there!, neighbour: neighbour! }
+    }
+    const none = { copiesDisks: null, onProgress: () => undefined }
+
+    test('a guest that runs, or is paused, goes on at the other host as it stood; each step as often as asked', async (context) => {
+      const { here, there, neighbour } = ends(context)
+      for (const state of [PowerState.running, PowerState.paused]) {
+        const spec = await running()
+        const { uuid } = spec
+        if (state === PowerState.paused) await world().driver.pause(uuid)
+        const left: number[] = []
+        const how = { ...none, signal: never(), onProgress: ({ memory }: CopyProgress) => left.push(memory.remaining) }
+        expect(await here.refusal(uuid, null)).toBeNull()
+        for (const _again of [false, true]) {
+          const luggage = await here.send(uuid, await there.expect(spec, never()), how)
+          expect(await power(uuid)).toBe(state)
+          await there.receive(spec, luggage, never())
+        }
+        expect(left.at(-1)).toBe(0)
+        await world().driver.destroy(uuid)
+        await leavesNothing(uuid)
+        expect((await neighbour.info(uuid))?.power).toBe(state)
+        await neighbour.destroy(uuid)
+      }
+    })
+
+    test('called off, the guest goes on here, and nothing is left of what was expected there', async (context) => {
+      const { here, there, neighbour } = ends(context)
+      const spec = await running()
+      const { uuid } = spec
+      await expect(there.expect(spec, calledOff())).rejects.toThrow('called off')
+      const to = await there.expect(spec, never())
+      await expect(here.send(uuid, to, { ...none, signal: calledOff() })).rejects.toThrow('called off')
+      await neighbour.destroy(uuid)
+      expect(await power(uuid)).toBe(PowerState.running)
+      expect((await neighbour.inventory()).guests).not.toContain(uuid)
+      await world().driver.destroy(uuid)
+    })
+
+    test('only of a guest that is there and runs', async (context) => {
+      const { here } = ends(context)
+      const { uuid } = await running()
+      await fails(here.forceComplete(uuid), 'wrong-state')
+      await world().driver.powerOff(uuid, 0)
+      await fails(here.send(uuid, 'anywhere', { ...none, signal: never() }), 'wrong-state')
+      await world().driver.destroy(uuid)
+      await fails(here.send(uuid, 'anywhere', { ...none, signal: never() }), 'not-found')
+      await fails(here.refusal(uuid, null), 'not-found')
     })
   })
 

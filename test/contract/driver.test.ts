@@ -45,8 +45,20 @@ function world(open: () => ComputeDriver, about: World, end: () => Promise<void>
 async function fakeWorld(): Promise<DriverWorld> {
   const stateDir = await mkdtemp(join(tmpdir(), 'mc-fake-'))
   const config = loadConfig([fakeConfig], {}).get(fakeConfig)
-  const open = () => makeFakeDriver({ host: 'fake-1', index: 0, stateDir, clock: systemClock(), log: silentLog(), config })
-  return world(open, { says: (spec) => spec.uuid }, () => rm(stateDir, { recursive: true, force: true }))
+  const host = (index: number) => () =>
+    makeFakeDriver({
+      host: `fake-${index}`,
+      index,
+      stateDir: join(stateDir, String(index)),
+      clock: systemClock(),
+      log: silentLog(),
+      config,
+    })
+  const neighbour = host(1)()
+  return world(host(0), { says: (spec) => spec.uuid, neighbour }, async () => {
+    await neighbour[Symbol.asyncDispose]()
+    await rm(stateDir, { recursive: true, force: true })
+  })
 }
 
 const libvirt = (dir: string, uri: string) => () =>

@@ -23,6 +23,8 @@ export type DriverWorld = AsyncDisposable & {
   readonly rescueDisk?: { readonly root: RescueSpec['root']; readonly says?: string }
   /** A network device's bridge that exists here. */
   readonly bridge?: string
+  /** Another host of the same kind, to which guests can go. */
+  readonly neighbour?: ComputeDriver
   /** Promises that this hypervisor cannot keep, with the reason. */
   readonly lacks?: { readonly [P in Promised]?: string }
 }
@@ -42,6 +44,7 @@ export type Promised =
   | 'setPassword'
   | 'diagnostics'
   | 'injectNmi'
+  | 'liveMigration'
 
 const waitMs = 20_000
 

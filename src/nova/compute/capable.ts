@@ -4,7 +4,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { notImplemented } from '../../base/errors.ts'
-import type { ComputeDriver, GuestSpec } from '../virt/index.ts'
+import type { ComputeDriver, CopyProgress, GuestSpec } from '../virt/index.ts'
 import { type GuestFiles, nicOf, rescueSpec } from './guest-spec.ts'
 import type { ImageFiles, Plugs } from './manager.ts'
 import { type Capability, type ComputeCalls, capabilityNames, type SpawnArgs } from './messages.ts'
@@ -24,6 +24,11 @@ type Names =
   | 'injectNmi'
   | 'depart'
   | 'arrive'
+  | 'checkSend'
+  | 'expectGuest'
+  | 'sendGuest'
+  | 'forceComplete'
+  | 'receiveGuest'
   | 'cacheImages'
 
 export type CapableMethods = { [M in Names]: (args: ComputeCalls[M][0]) => Promise<ComputeCalls[M][1]> }
@@ -35,6 +40,8 @@ export type CapableDeps = {
   specOf(args: SpawnArgs, signal: AbortSignal): Promise<GuestSpec>
   filesOf(args: Pick<SpawnArgs, 'imageId' | 'kernelId' | 'ramdiskId'>, signal: AbortSignal): Promise<GuestFiles>
   cancellable<T>(uuid: string, work: (signal: AbortSignal) => Promise<T>): Promise<T>
+  /** So much of a guest is copied to another host. */
+  copied(uuid: string, progress: CopyProgress): void
   /** A snapshot is taken, and its bytes are on their way. */
   uploading(uuid: string): void
 }
@@ -49,9 +56,10 @@ export const capabilityWords: Record<Capability, string> = {
   diagnostics: 'tell diagnostics of guests',
   injectNmi: 'interrupt guests',
   moves: 'move guests between hosts',
+  liveMigration: 'move guests to other hosts while they run',
 }
 
-export function capableMethods({ driver, images, networks, specOf, filesOf, cancellable, uploading }: CapableDeps): CapableMethods {
+export function capableMethods({ driver, images, networks, specOf, filesOf, cancellable, uploading, copied }: CapableDeps): CapableMethods {
   /** @throws {CloudError} `not-implemented`. */
   const need = <C extends Capability>(name: C): NonNullable<ComputeDriver[C]> => {
     const found = driver[name]
@@ -101,6 +109,20 @@ export function capableMethods({ driver, images, networks, specOf, filesOf, canc
       await cancellable(
         spawn.uuid,
         async (signal) => await nothing(need('moves').arrive(await specOf(spawn, signal), Buffer.from(luggage, 'base64'), start, signal)),
+      ),
+    checkSend: async ({ uuid, copiesDisks }) => await need('liveMigration').refusal(uuid, copiesDisks),
+    expectGuest: async (args) =>
+      await cancellable(args.uuid, async (signal) => ({ to: await need('liveMigration').expect(await specOf(args, signal), signal) })),
+    sendGuest: async ({ uuid, to, copiesDisks }) =>
+      await cancellable(uuid, async (signal) => {
+        const how = { copiesDisks, signal, onProgress: (progress: CopyProgress) => copied(uuid, progress) }
+        return { luggage: Buffer.from(await need('liveMigration').send(uuid, to, how)).toString('base64') }
+      }),
+    forceComplete: async ({ uuid }) => await nothing(need('liveMigration').forceComplete(uuid)),
+    receiveGuest: async ({ spawn, luggage }) =>
+      await cancellable(
+        spawn.uuid,
+        async (signal) => await nothing(need('liveMigration').receive(await specOf(spawn, signal), Buffer.from(luggage, 'base64'), signal)),
       ),
     async cacheImages({ imageIds }) {
       if (driver.usesImageFiles) for (const id of imageIds) await images.baseFile(id)

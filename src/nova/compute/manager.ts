@@ -17,8 +17,10 @@ import {
   computeTopic,
   type DestroyArgs,
   type GuestChanged,
+  type GuestCopied,
   type GuestUploading,
   guestChanged,
+  guestCopied,
   guestUploading,
   type HostReport,
   hostConnected,
@@ -162,6 +164,8 @@ export class ComputeManager implements AsyncDisposable {
       },
       filesOf: (args, signal) => this.#files(args, signal),
       cancellable: (uuid, work) => this.#cancellable(uuid, work),
+      copied: (uuid, progress) =>
+        this.#deps.queue.publish({ type: guestCopied, payload: { host: this.host, uuid, progress } satisfies GuestCopied }),
       uploading: (uuid) => this.#deps.queue.publish({ type: guestUploading, payload: { host: this.host, uuid } satisfies GuestUploading }),
     })
   }

@@ -3,7 +3,16 @@
  * the in-process queue carries it between machines.
  */
 import type { Flavor, InstanceDisk } from '../model/index.ts'
-import type { ComputeDriver, ConsoleEndpoint, ConsoleType, GuestDiagnostics, GuestEvent, GuestInfo, HostResources } from '../virt/index.ts'
+import type {
+  ComputeDriver,
+  ConsoleEndpoint,
+  ConsoleType,
+  CopyProgress,
+  GuestDiagnostics,
+  GuestEvent,
+  GuestInfo,
+  HostResources,
+} from '../virt/index.ts'
 
 export type SpawnArgs = {
   uuid: string
@@ -37,6 +46,7 @@ export const capabilityNames = [
   'diagnostics',
   'injectNmi',
   'moves',
+  'liveMigration',
 ] as const satisfies readonly (keyof ComputeDriver)[]
 export type Capability = (typeof capabilityNames)[number]
 
@@ -81,6 +91,14 @@ export type ComputeCalls = {
   injectNmi: [{ uuid: string }, null]
   depart: [{ uuid: string; live: boolean }, { luggage: string }]
   arrive: [ArriveArgs, null]
+  /** Why the guest cannot be sent so, or `null`; see the driver's promise. */
+  checkSend: [{ uuid: string; copiesDisks: boolean | null }, string | null]
+  /** At the destination: room for a guest, and where it is to be sent. */
+  expectGuest: [SpawnArgs, { to: string }]
+  sendGuest: [{ uuid: string; to: string; copiesDisks: boolean | null }, { luggage: string }]
+  /** Hurries what `sendGuest` does. */
+  forceComplete: [{ uuid: string }, null]
+  receiveGuest: [{ spawn: SpawnArgs; luggage: string }, null]
   /** Fetches images before any guest needs them. */
   cacheImages: [{ imageIds: readonly string[] }, null]
 }
@@ -89,10 +107,13 @@ export type ComputeCalls = {
 export type GuestChanged = { host: string; uuid: string; change: GuestEvent['change'] }
 /** A snapshot of the guest is taken and goes into its image. */
 export type GuestUploading = { host: string; uuid: string }
+/** So much of the guest is copied to another host. */
+export type GuestCopied = { host: string; uuid: string; progress: CopyProgress }
 export type HostReport = { host: string; resources: HostResources }
 
 export const computeTopic = (host: string): string => `compute.${host}`
 export const guestChanged = 'compute.guest'
 export const guestUploading = 'compute.uploading'
+export const guestCopied = 'compute.copied'
 export const hostReported = 'compute.report'
 export const hostConnected = 'compute.connected'

@@ -6,6 +6,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Ground } from '../../base/ground.ts'
+import type { CopyProgress } from '../virt/index.ts'
 import type { Flavor } from './flavors.ts'
 import type { Instance } from './instance.ts'
 
@@ -49,6 +50,13 @@ export type Migration = {
   readonly migration_type: MigrationType
   readonly user_id: string | null
   readonly project_id: string | null
+  /** Bytes, of a live migration that has begun to copy. */
+  readonly memory_total: number | null
+  readonly memory_processed: number | null
+  readonly memory_remaining: number | null
+  readonly disk_total: number | null
+  readonly disk_processed: number | null
+  readonly disk_remaining: number | null
 }
 
 /** `host` is the source or the destination; the times are the database's texts; `afterId` is the last of the page before. */
@@ -78,7 +86,7 @@ export type NewMigration = {
 }
 
 const columns =
-  'id, uuid, created_at, updated_at, source_compute, source_node, dest_compute, dest_node, dest_host, old_instance_type_id, new_instance_type_id, instance_uuid, status, migration_type, user_id, project_id'
+  'id, uuid, created_at, updated_at, source_compute, source_node, dest_compute, dest_node, dest_host, old_instance_type_id, new_instance_type_id, instance_uuid, status, migration_type, user_id, project_id, memory_total, memory_processed, memory_remaining, disk_total, disk_processed, disk_remaining'
 const select = `SELECT ${columns} FROM migrations`
 const destinationAddress =
   '(SELECT host_ip FROM compute_nodes WHERE host = @destHost AND hypervisor_hostname = @destNode AND deleted = 0 LIMIT 1)'
@@ -149,6 +157,14 @@ export class Migrations {
     )
   }
 
+  setProgress(id: number, { memory, disk }: CopyProgress): void {
+    this.#db
+      .prepare(
+        `UPDATE migrations SET memory_total = ?, memory_processed = ?, memory_remaining = ?, disk_total = ?, disk_processed = ?, disk_remaining = ?, updated_at = ? WHERE id = ?`,
+      )
+      .run(memory.total, memory.processed, memory.remaining, disk.total, disk.processed, disk.remaining, this.#clock.text(), id)
+  }
+
   /** @throws {Error} when there is none: ids come from {@link begin}. */
   get(id: number): Migration {
     const found = this.#db.prepare<Migration>(`${select} WHERE id = ?`).get(id)
@@ -158,6 +174,15 @@ export class Migrations {
 
   find(uuid: string): Migration | null {
     return this.#db.prepare<Migration>(`${select} WHERE uuid = ? AND deleted = 0`).get(uuid) ?? null
+  }
+
+  /** `null` when the server has no such live migration. */
+  findLive(instanceUuid: string, id: number): Migration | null {
+    return (
+      this.#db
+        .prepare<Migration>(`${select} WHERE id = ? AND instance_uuid = ? AND migration_type = 'live-migration' AND deleted = 0`)
+        .get(id, instanceUuid) ?? null
+    )
   }
 
   /** The server's latest. */

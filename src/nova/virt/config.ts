@@ -20,6 +20,11 @@ export const fakeConfig = section('fake', {
   bootDelayMs: int({ default: 0, min: 0, doc: 'How long a guest takes to start.' }),
   shutdownDelayMs: int({ default: 0, min: 0, doc: 'How long a guest takes to shut down when it is asked to.' }),
   operationDelayMs: int({ default: 0, min: 0, doc: 'How long every other action on a guest takes.' }),
+  liveMigrationDelayMs: int({ default: 0, min: 0, doc: 'How long a guest is copied when it moves to another host while it runs.' }),
+  storage: choice(['any', 'local', 'shared'], {
+    default: 'any',
+    doc: 'Where the disks of guests are: local ones are copied when a guest moves, shared ones are not; any is as a request needs it.',
+  }),
   fail: list({
     default: [],
     doc: 'Actions that fail: action[:times][:reason], such as `spawn:once` or `power_off:always:host-down`.',

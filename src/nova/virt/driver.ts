@@ -214,6 +214,32 @@ export type Moves = {
   arrive(spec: GuestSpec, luggage: Uint8Array, start: boolean, signal: AbortSignal): Promise<void>
 }
 
+/** Bytes: how much of a guest has been copied to another host. */
+export type CopyProgress = Readonly<
+  Record<'memory' | 'disk', { readonly total: number; readonly processed: number; readonly remaining: number }>
+>
+
+/** A guest that goes to another host of one kind while it runs, or while it is paused. */
+export type LiveMigration = {
+  /** At the source: why the guest cannot be sent with its disks (`true`), without them, or as its hosts need it (`null`); `null` when it can. */
+  refusal(uuid: string, copiesDisks: boolean | null): Promise<string | null>
+  /** At the destination: keeps room for the guest; resolves with where it is to be sent. `destroy` gives the room back. @throws {GuestError} `no-resources` */
+  expect(spec: GuestSpec, signal: AbortSignal): Promise<string>
+  /**
+   * At the source: copies the guest, and resolves with what {@link receive} is to be given. The guest goes on here until it is destroyed,
+   * also when the sending is called off. @throws {GuestError} `wrong-state` when it neither runs nor is paused
+   */
+  send(
+    uuid: string,
+    to: string,
+    how: { readonly copiesDisks: boolean | null; readonly signal: AbortSignal; readonly onProgress: (progress: CopyProgress) => void },
+  ): Promise<Uint8Array>
+  /** Of a guest that is being sent: what is left is copied at once, whatever that costs the guest. @throws {GuestError} `wrong-state` when it is not */
+  forceComplete(uuid: string): Promise<void>
+  /** At the destination: the guest goes on here as it stood. @throws {GuestError} `no-resources` */
+  receive(spec: GuestSpec, luggage: Uint8Array, signal: AbortSignal): Promise<void>
+}
+
 export type ComputeDriver = AsyncDisposable & {
   readonly kind: 'libvirt' | 'fake'
   /** The compute host's name. */
@@ -267,6 +293,7 @@ export type ComputeDriver = AsyncDisposable & {
   /** Sends a non-maskable interrupt, upon which a guest may dump its memory. */
   readonly injectNmi?: (uuid: string) => Promise<void>
   readonly moves?: Moves
+  readonly liveMigration?: LiveMigration
 
   /** Returns the call that ends listening. */
   onEvent(listener: (event: GuestEvent) => void): () => void

@@ -8,7 +8,8 @@ import { type ComputeDriver, GuestError, type GuestSpec, PowerState } from '../d
 import { checkedUuid, oneLine } from '../text.ts'
 import type { FakeConsoles } from './consoles.ts'
 import type { Faults } from './faults.ts'
-import { type FakeGuest, type GuestFiles, guestOf, sizeOf } from './guests.ts'
+import { type FakeGuest, type GuestFiles, guestOf, pack, sizeOf, unpack } from './guests.ts'
+import { fakeLiveMigration } from './live-migration.ts'
 import type { FakeSnapshots } from './snapshots.ts'
 
 export type FakeHost = {
@@ -29,7 +30,7 @@ export type FakeHost = {
   speak(guest: FakeGuest, text: string): void
 }
 
-type Capability = 'snapshots' | 'rescue' | 'resize' | 'interfaces' | 'setPassword' | 'diagnostics' | 'injectNmi' | 'moves'
+type Capability = 'snapshots' | 'rescue' | 'resize' | 'interfaces' | 'setPassword' | 'diagnostics' | 'injectNmi' | 'moves' | 'liveMigration'
 type Capabilities = Required<Pick<ComputeDriver, Capability>>
 
 const { running, paused, shutdown } = PowerState
@@ -154,7 +155,7 @@ export function fakeCapabilities(host: FakeHost): Capabilities {
       const guest = existing(uuid)
       if (live && guest.power !== running && guest.power !== paused) throw wrongState(guest, 'live migration')
       if (!live && guest.power !== shutdown) stop(guest)
-      return Buffer.from(JSON.stringify({ boots: guest.boots, bootedAtMs: guest.bootedAtMs, log: guest.log, power: guest.power }))
+      return pack(guest)
     },
     async arrive(spec, luggage, startIt, signal) {
       checkedUuid(spec.uuid)
@@ -175,6 +176,7 @@ export function fakeCapabilities(host: FakeHost): Capabilities {
     resize,
     interfaces,
     moves,
+    liveMigration: fakeLiveMigration(host),
     async setPassword(uuid, user) {
       faults.check('setPassword', uuid)
       const guest = existing(uuid)
@@ -215,10 +217,4 @@ function settledSize(guest: FakeGuest, spec: GuestSpec): void {
   const same = guest.vcpus === wanted.vcpus && guest.memoryMib === wanted.memoryMib && guest.diskGib === wanted.diskGib
   if (guest.rescued) throw new GuestError(guest.uuid, 'wrong-state', `guest ${guest.uuid} is in rescue`)
   if (guest.before && !same) throw new GuestError(guest.uuid, 'wrong-state', `a resize of guest ${guest.uuid} waits to be confirmed`)
-}
-
-/** @throws {SyntaxError} when it was not packed by a fake host */
-function unpack(luggage: Uint8Array): Pick<FakeGuest, 'boots' | 'bootedAtMs' | 'log' | 'power'> {
-  const { boots, bootedAtMs, log, power } = JSON.parse(Buffer.from(luggage).toString('utf8'))
-  return { boots: Number(boots), bootedAtMs: Number(bootedAtMs), log: String(log), power }
 }

@@ -27,6 +27,10 @@ const actions = [
   'injectNmi',
   'depart',
   'arrive',
+  'expect',
+  'send',
+  'forceComplete',
+  'receive',
 ] as const
 export type FakeAction = (typeof actions)[number]
 

@@ -51,6 +51,18 @@ export const sizeOf = (spec: GuestSpec): FakeSize => ({
   diskGib: spec.disks.reduce((sum, disk) => sum + disk.sizeGib, 0),
 })
 
+type Luggage = Pick<FakeGuest, 'boots' | 'bootedAtMs' | 'log' | 'power'>
+
+/** What another host must know to go on with the guest. */
+export const pack = ({ boots, bootedAtMs, log, power }: FakeGuest): Uint8Array =>
+  Buffer.from(JSON.stringify({ boots, bootedAtMs, log, power } satisfies Luggage))
+
+/** @throws {SyntaxError} when it was not packed by a fake host */
+export function unpack(luggage: Uint8Array): Luggage {
+  const { boots, bootedAtMs, log, power } = JSON.parse(Buffer.from(luggage).toString('utf8'))
+  return { boots: Number(boots), bootedAtMs: Number(bootedAtMs), log: String(log), power }
+}
+
 /** Of guests whose file says nothing of it. */
 const unsaid = { hasAgent: false, hasConfigDrive: false, bootedAtMs: 0, rescued: false, before: null }
 
