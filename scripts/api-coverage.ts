@@ -34,8 +34,8 @@ export const partial: Readonly<Record<string, string>> = {
 const special: Readonly<Record<string, Coverage>> = {
   '(unversioned) /': { is: 'whole' },
   '(unversioned) /{anything else}': { is: 'whole' },
-  '(legacy) /v2': { is: 'partial', why: 'the version document; not the tree under it' },
-  '(versioned root without trailing slash)': { is: 'partial', why: 'the version document itself, not a redirection to it' },
+  '(legacy) /v2': { is: 'whole' },
+  '(versioned root without trailing slash)': { is: 'whole' },
 }
 
 /** Microversions that no operation here has to know, and why. */

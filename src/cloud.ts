@@ -152,6 +152,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
         mount('/identity/v3', identity.v3),
         mount('/identity', identity.root),
         mount('/compute/v2.1', compute.v21),
+        mount('/compute/v2', compute.v20),
         mount('/compute', compute.root),
         mount('/image/v2', images.v2),
         mount('/image', images.root),

@@ -13,7 +13,7 @@ import { turn } from '../turn.ts'
 import { checkMediaType, parseJson, readText } from './body.ts'
 import type { Principal, RequestContext } from './context.ts'
 import { type Fault, statusOf, titleOf } from './faults.ts'
-import { type Negotiated, negotiator } from './microversion.ts'
+import { type Negotiated, negotiator, version } from './microversion.ts'
 import { type AnyOperation, ByteStream, type Incoming, type Method, Reply } from './operation.ts'
 import type { PolicyEngine, Target } from './policy/index.ts'
 import { Router, type Windowed } from './router.ts'
@@ -43,7 +43,15 @@ const defaultBodyLimit = 114_688
 const everywhere = new Set([401, 406, 413, 415, 503])
 const unexpected = 'Unexpected API Error. Please report this, with the request id, to whoever runs this cloud.'
 
-type Compiled = { prefix: string; below: string; service: Service; router: Router; negotiate: ReturnType<typeof negotiator> | null }
+type Compiled = {
+  prefix: string
+  below: string
+  service: Service
+  router: Router
+  negotiate: ReturnType<typeof negotiator> | null
+  /** What is served without negotiation. */
+  fixed: Negotiated
+}
 
 /** What is known of a request so far, for the answer's headers, the log and the metrics. */
 type Trace = { requestId: string; operationId: string; versionHeaders: Record<string, string>; entry: Windowed | null }
@@ -61,6 +69,7 @@ export class Dispatcher {
         service,
         router: new Router(service.operations),
         negotiate: service.microversions ? negotiator(service.microversions) : null,
+        fixed: { version: service.frozenAt === undefined ? 0 : version(service.frozenAt), headers: {} },
       }))
       .sort((a, b) => b.prefix.length - a.prefix.length)
     for (const { service } of options.mounts) if (service.policies) options.policy.add(service.policies, service.scopes)
@@ -80,7 +89,9 @@ export class Dispatcher {
     const trace: Trace = { requestId: `req-${randomUUID()}`, operationId: 'none', versionHeaders: {}, entry: null }
     let response: Response
     try {
-      response = await this.#answer(mounted, request, { origin, path: path.slice(mounted.prefix.length) || '/', search }, trace, peer)
+      const at = { origin, path: path.slice(mounted.prefix.length) || '/', search }
+      const isBare = mounted.service.rootHasSlash === true && path === mounted.prefix && ['GET', 'HEAD'].includes(request.method)
+      response = isBare ? sentOn(`${origin}${path}/`, search) : await this.#answer(mounted, request, at, trace, peer)
     } catch (error) {
       response = this.#refuse(mounted, error, trace, origin, request.method === 'HEAD')
     }
@@ -121,7 +132,7 @@ export class Dispatcher {
     trace: Trace,
     peer: Peer,
   ): Promise<Response> {
-    const { service, router, negotiate } = mounted
+    const { service, router, negotiate, fixed } = mounted
     const { path, projectInPath } = service.projectInPath ? splitProject(router, at.path) : { path: at.path, projectInPath: null }
     const found = router.match(request.method as Method, path)
     const header = (name: string) => request.headers.get(name) ?? undefined
@@ -135,7 +146,7 @@ export class Dispatcher {
     const refused = (headers: Record<string, string>) => {
       trace.versionHeaders = headers
     }
-    const negotiated: Negotiated = negotiate && !isOpen ? negotiate(header, refused) : { version: 0, headers: {} }
+    const negotiated: Negotiated = negotiate && !isOpen ? negotiate(header, refused) : fixed
     trace.versionHeaders = negotiated.headers
 
     const stream = found.entries[0]?.operation.stream === true
@@ -169,7 +180,7 @@ export class Dispatcher {
       return searchParams
     }
     const query = operation.query ? operation.query(grouped(search()), negotiated.version) : undefined
-    const body = operation.body ? operation.body(raw, negotiated.version) : raw
+    const body = operation.body ? operation.body(raw, negotiated.version, service.frozenAt !== undefined) : raw
     const { policy } = this.#options
     const own: Target = {
       projectId: principal?.projectId ?? null,
@@ -288,6 +299,9 @@ export class Dispatcher {
     return new Response(isHead ? null : isText ? body : JSON.stringify(body), { status, headers })
   }
 }
+
+const sentOn = (url: string, search: string): Response =>
+  new Response(null, { status: 302, headers: { location: search === '' ? url : `${url}?${search}` } })
 
 class UnknownRoute extends CloudError {
   constructor() {

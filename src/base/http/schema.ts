@@ -5,14 +5,19 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import { Ajv, type ValidateFunction } from 'ajv'
 import { invalid } from '../errors.ts'
+import { forgiven } from './forgiving.ts'
 import { type Version, version } from './microversion.ts'
 import { sentence, type Where } from './sentences.ts'
 
 const ajv = new Ajv({ allErrors: false, strict: false, verbose: true, useDefaults: false, coerceTypes: false, messages: true })
 
+/** Formats whose texts a forgiving reading cuts white space from. */
+const trimmed = new Set<string>()
+
 /** Adds a named format for schemas (`uuid`, `cidr` …); the check sees strings only. */
-export function addFormat(name: string, check: (text: string) => boolean): void {
+export function addFormat(name: string, check: (text: string) => boolean, { forgives }: { forgives?: 'white space' } = {}): void {
   ajv.addFormat(name, { type: 'string', validate: check })
+  if (forgives) trimmed.add(name)
 }
 
 addFormat('uuid', (text) => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(text))
@@ -30,7 +35,8 @@ export type Rung<T> = {
   parse: (value: any) => T
 }
 export type Ladder<T> = { [since: string]: Rung<T> }
-export type Parser<T> = (value: unknown, at: Version) => T
+/** `forgiving`: unknown keys are left out instead of refused. */
+export type Parser<T> = (value: unknown, at: Version, forgiving?: boolean) => T
 
 /** A rung whose type is what the schema says. */
 export const as = <S extends TSchema, T = Static<S>>(
@@ -54,9 +60,10 @@ function ladder<T>(rungs: Ladder<T>, where: Where): Parser<T> {
   const sorted = Object.entries(rungs)
     .map(([since, rung]) => ({ since: version(since), rung }))
     .sort((a, b) => b.since - a.since)
-  return (value, at) => {
+  return (given, at, forgiving = false) => {
     const rung = (sorted.find(({ since }) => since <= at) ?? sorted.at(-1))?.rung
     if (!rung) throw new Error('a ladder without rungs')
+    const value = forgiving ? forgiven(rung.schema, given, trimmed) : given
     check(rung.schema, value, where)
     return rung.parse(value)
   }

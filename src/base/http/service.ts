@@ -16,6 +16,13 @@ export type Service<Deps = unknown> = {
   /** The rule that says who is an administrator here; `context_is_admin` when absent. */
   readonly adminRule?: string
   readonly microversions?: Microversions
+  /**
+   * The version in which a service without microversions answers its operations: it reads and sends no version headers, and
+   * its bodies may have keys that nothing knows.
+   */
+  readonly frozenAt?: string
+  /** Its root is at a slash: whoever asks for it without one is sent on. */
+  readonly rootHasSlash?: boolean
   /** Paths may begin with the caller's project id, as compute's older form has it. */
   readonly projectInPath?: boolean
   /** Bytes; 112 KiB when absent, OpenStack's own limit. */

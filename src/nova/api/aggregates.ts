@@ -14,7 +14,7 @@ import { type Known, noQuery } from './known-query.ts'
 import { serverName } from './schemas.ts'
 
 /** A colon would part a zone from a host where a server names one. */
-addFormat('zone', (text) => text.trim() === text && !text.includes(':') && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text))
+addFormat('zone', (text) => text.trim() === text && !text.includes(':') && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text), { forgives: 'white space' })
 
 const summaryFields = {
   id: ({ id }: Aggregate) => id,

@@ -94,21 +94,28 @@ export const computeOperations = [
   ...goneOperations,
 ]
 
-/** `root` is mounted at `/compute`, `v21` at `/compute/v2.1`. */
-export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v21: Service<NovaApi> } {
+/** `root` is mounted at `/compute`, `v21` at `/compute/v2.1`; `v20` at `/compute/v2`, for clients that know no microversions. */
+export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Service<NovaApi>; v21: Service<NovaApi> } {
   const root: Service<NovaApi> = { name: 'compute', dialect: novaDialect, operations: rootOperations, deps }
-  const v21: Service<NovaApi> = {
+  const versioned: Service<NovaApi> = {
     name: 'compute',
     dialect: novaDialect,
     operations: computeOperations,
     deps,
     policies,
     scopes: ['project'],
-    microversions: { service: 'compute', legacyHeader: 'X-OpenStack-Nova-API-Version', min: '2.1', max: '2.104' },
     projectInPath: true,
+    rootHasSlash: true,
     jsonOnly: true,
   }
-  return { root, v21 }
+  return {
+    root,
+    v20: { ...versioned, frozenAt: '2.1' },
+    v21: {
+      ...versioned,
+      microversions: { service: 'compute', legacyHeader: 'X-OpenStack-Nova-API-Version', min: '2.1', max: '2.104' },
+    },
+  }
 }
 
 export type { NovaApi } from './deps.ts'

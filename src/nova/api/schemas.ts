@@ -10,7 +10,7 @@ addFormat('ip', (text) => ipaddr.IPv4.isValidFourPartDecimal(text) || (ipaddr.IP
 const isPrintable = (text: string): boolean => !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)
 addFormat('printable', isPrintable)
 /** Printable, no white space at either end. */
-addFormat('name', (text) => text.length > 0 && text.trim() === text && isPrintable(text))
+addFormat('name', (text) => text.length > 0 && text.trim() === text && isPrintable(text), { forgives: 'white space' })
 
 const trueWords = ['True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes']
 const falseWords = ['False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']

@@ -52,14 +52,6 @@ const listVersions = operation({
   handle: ({ context }: Incoming, _nova: NovaApi) => ({ versions: ids.map((id) => summary(id, context.baseUrl)) }),
 })
 
-const showOldest = operation({
-  method: 'GET',
-  path: '/v2',
-  status: 200,
-  auth: 'none',
-  handle: ({ context }: Incoming, _nova: NovaApi) => whole('v2.0', context.baseUrl),
-})
-
 /** For a path without a version: where it may be found. */
 const choices = (method: Method) =>
   operation({
@@ -76,17 +68,18 @@ const choices = (method: Method) =>
   })
 
 /** Of the service's root, left of the version. */
-export const rootOperations = [listVersions, showOldest, choices('GET'), choices('POST'), choices('PUT'), choices('DELETE')]
+export const rootOperations = [listVersions, choices('GET'), choices('POST'), choices('PUT'), choices('DELETE')]
 
 /** The root, from the URL of one of its versions. */
 const rootOf = ({ baseUrl }: RequestContext): string => baseUrl.replace(/\/v2(\.1)?$/, '')
 
-const showCurrent = operation({
+/** Of the root of a version: itself. */
+const showThis = operation({
   method: 'GET',
   path: '/',
   status: 200,
   auth: 'none',
-  handle: ({ context }: Incoming, _nova: NovaApi) => whole('v2.1', rootOf(context)),
+  handle: ({ context }: Incoming, _nova: NovaApi) => whole(context.baseUrl.endsWith('/v2') ? 'v2.0' : 'v2.1', rootOf(context)),
 })
 
 const showVersion = operation({
@@ -101,4 +94,4 @@ const showVersion = operation({
   },
 })
 
-export const versionOperations = [showCurrent, showVersion]
+export const versionOperations = [showThis, showVersion]
