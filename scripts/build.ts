@@ -2,7 +2,7 @@
  * `npm run build [-- DIR]`: from the checkout to what is given away, by default in `dist`.
  *
  * - `dist/minicloud`: one executable for this machine's kind, with Node.js, the native addon, migrations and pages inside
- * - `dist/npm`: a package whose `bin` is `minicloud`, ready for `npm pack`; the Dockerfile installs it
+ * - `dist/npm`: a package whose `bin` are `minicloud`, `nova-manage` and `nova-status`, ready for `npm pack`; the Dockerfile installs it
  *
  * @see https://nodejs.org/api/single-executable-applications.html
  */
@@ -30,7 +30,7 @@ const shared = {
 } satisfies BuildOptions
 
 /** What `base/assets.ts` reads; names below the project's root. */
-const assetNames = (): string[] => [...listAssets('migrations/'), ...consoleAssets()]
+const assetNames = (): string[] => ['package.json', ...listAssets('migrations/'), ...consoleAssets()]
 
 /** Inside the executable the addon is an asset: written to a file of our own for as long as it takes to load it. */
 const addonFromAsset: Plugin = {
@@ -100,6 +100,7 @@ type Package = {
   license: string
   dependencies: Record<string, string>
   optionalDependencies: Record<string, string>
+  bin: Record<string, string>
 }
 
 async function buildPackage(): Promise<void> {
@@ -119,11 +120,11 @@ async function buildPackage(): Promise<void> {
   }
   for (const name of ['package.json', 'LICENSE.txt'])
     cpSync(join(root, 'node_modules/@novnc/novnc', name), join(out, 'node_modules/@novnc/novnc', name))
-  cpSync(join(root, 'bin/minicloud'), join(out, 'bin/minicloud'))
+  cpSync(join(root, 'bin'), join(out, 'bin'), { recursive: true })
   for (const name of ['README.md', 'LICENSE']) if (existsSync(join(root, name))) cpSync(join(root, name), join(out, name))
   writeFileSync(join(out, 'licenses.txt'), licensesOf(metafile))
   const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Package
-  const { version, description, license, dependencies, optionalDependencies } = own
+  const { version, description, license, dependencies, optionalDependencies, bin } = own
   const kept = ['@novnc/novnc', 'better-sqlite3']
   const manifest = {
     name: 'minicloud',
@@ -131,7 +132,7 @@ async function buildPackage(): Promise<void> {
     description,
     license,
     type: 'module',
-    bin: { minicloud: 'bin/minicloud' },
+    bin,
     dependencies: Object.fromEntries(kept.map((name) => [name, dependencies[name]])),
     bundleDependencies: ['@novnc/novnc'],
     optionalDependencies,

@@ -4,12 +4,15 @@
  */
 import { enableCompileCache } from 'node:module'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { isSea } from 'node:sea'
 
+/** A link to the executable by one of these names is that command of an operator. */
+const calledAs: Record<string, string[]> = { 'nova-manage': ['manage'], 'nova-status': ['manage', 'status'] }
+
 async function main(): Promise<void> {
-  const { argv, env, execPath } = process
-  const args = argv.slice(2)
+  const { argv, argv0, env, execPath } = process
+  const args = [...(calledAs[basename(argv0)] ?? []), ...argv.slice(2)]
   // Started for each network, so it loads this one file.
   if (args[0] === 'internal-listen') {
     const { runNetnsListener } = await import('./network/drivers/netns-listener.ts')

@@ -1,6 +1,7 @@
 /** The command line. Commands are loaded when they are called, so that each starts as fast as it can. */
 import { Argument, Command, Option } from 'commander'
 import { messageOf } from '../base/errors.ts'
+import { addManage } from './manage/index.ts'
 import { err, isExpected, type Shell } from './shell.ts'
 
 /** @returns the exit code. @throws what was not expected, for the stack to be seen. */
@@ -66,24 +67,7 @@ function makeProgram(shell: Shell, exit: (code: number) => void): Command {
     .option('--json', 'answer in JSON')
     .action(async (_flags, command: Command) => exit(await (await import('./doctor.ts')).doctor(flagsOf(command), shell)))
 
-  const manage = program.command('manage').description("nova-manage's commands")
-  for (const [name, about] of [
-    ['db', 'the database'],
-    ['api_db', 'the same database: minicloud has one'],
-  ] as const) {
-    const db = manage.command(name).description(about)
-    db.command('sync')
-      .description("bring the database to this program's schema")
-      .addOption(config())
-      .addOption(dataDir())
-      .action(async (_flags, command: Command) => (await import('./manage.ts')).syncDatabase(flagsOf(command), shell))
-    db.command('version')
-      .description("print the number of the database's schema")
-      .addOption(config())
-      .addOption(dataDir())
-      .option('--json', 'answer in JSON')
-      .action(async (_flags, command: Command) => (await import('./manage.ts')).printDatabaseVersion(flagsOf(command), shell))
-  }
+  addManage(program, { shell, exit, makeOptions: () => [config(), dataDir()] })
 
   const image = program.command('image').description('bring and build images')
   image

@@ -25,7 +25,7 @@ export const concurrentUpdate = codes.concurrentUpdate
 export type Placement = InProcess & { root: Service<Store> }
 
 /** Mounted at `/placement`; the database gets the standard names that it lacks. */
-export function makePlacement({ db, clock }: Pick<Ground, "db" | "clock">): Placement {
+export function makePlacement({ db, clock }: Pick<Ground, 'db' | 'clock'>): Placement {
   const store: Store = { db, clock }
   syncStandardNames(store)
   const root: Service<Store> = {
