@@ -13,7 +13,15 @@ import type { Credentials } from './credentials.ts'
 import { convert, createOverlay, resize } from './image/index.ts'
 import { makeNetworkDriver, type NetworkDriver } from './network/drivers/index.ts'
 import { computeConfig } from './nova/compute/index.ts'
-import { type ComputeDriver, fakeConfig, libvirtConfig, makeFakeDriver, makeLibvirtDriver, probeLibvirt } from './nova/virt/index.ts'
+import {
+  type ComputeDriver,
+  fakeConfig,
+  libvirtConfig,
+  makeFakeDriver,
+  makeLibvirtDriver,
+  probeLibvirt,
+  spiceConfig,
+} from './nova/virt/index.ts'
 
 export type DriverKind = 'libvirt' | 'fake'
 
@@ -85,6 +93,7 @@ function libvirtDriver({ config, clock, log, dataDir, credentials }: DriverDeps)
     clock,
     log,
     config: config.get(libvirtConfig),
+    spice: config.get(spiceConfig),
     cloudPrefix: credentials.prefix,
     diskTool: { createOverlay, convert, resize },
   })

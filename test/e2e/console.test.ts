@@ -19,7 +19,9 @@ let room: ConsoleCloud
 let server: string
 
 beforeAll(async () => {
-  room = await startConsoleCloud({ flags: { 'console.allowed_origins': 'horizon.example' } })
+  room = await startConsoleCloud({
+    flags: { 'console.allowed_origins': 'horizon.example', 'serial_console.enabled': 'true', 'spice.enabled': 'true' },
+  })
   server = await room.boot('web-1')
 })
 afterAll(() => room?.[Symbol.asyncDispose]())
@@ -63,6 +65,33 @@ describe('the page', () => {
     }
   })
 
+  test("a serial line's page is at its WebSocket's address, and tells its server's name", async () => {
+    const id = await room.boot('<i>"serial"</i>')
+    const url = await room.url(id, 'serial', 'serial')
+    expect(url).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/console\/websockify\?token=[0-9a-f-]{36}$/)
+    const answer = await fetch(url.replace(/^ws/, 'http'))
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    expect(answer.headers.get('referrer-policy')).toBe('no-referrer')
+    const policy = answer.headers.get('content-security-policy') ?? ''
+    expect(policy).toContain(
+      "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';",
+    )
+    const text = await answer.text()
+    expect(text).toContain('data-name="&lt;i&gt;&quot;serial&quot;&lt;/i&gt;"')
+    expect(text).not.toMatch(/<script(?![^>]*\bsrc=)|\son\w+=/)
+    // Looking at the page has not used the token up.
+    const console = await openConsole(url, { origin: room.origin })
+    expect(console.status).toBe(101)
+    console.ws.terminate()
+    expect(await (await fetch(url.replace(/^ws/, 'http'))).text()).toContain('data-name=""')
+  })
+
+  test('the link of a screen is no serial line', async () => {
+    const url = socketUrl(await room.url(server)).replace(/^ws/, 'http')
+    expect((await fetch(url)).status).toBe(404)
+  })
+
   test.each([
     '',
     '/',
@@ -75,8 +104,12 @@ describe('the page', () => {
     '/novnc/core/%2e%2e/%2e%2e/package.json',
     '/page',
     '/index.html',
+    '/serial.html',
+    '/spice/',
+    '/spice/spice.html',
+    '/xterm/',
+    '/xterm/package.json',
     '//etc/passwd',
-    '/websockify',
   ])('nothing is listed, and nothing leads elsewhere: %j', async (path) => {
     const answer = await fetch(`${room.origin}/console${path}`, { redirect: 'manual' })
     expect(answer.status).toBe(404)
@@ -232,6 +265,40 @@ describe('who may connect', () => {
     expect(lines.join('')).toContain('/console/vnc_lite.html')
     expect(token).toHaveLength(36)
     expect(lines.join('')).not.toContain(token)
+  })
+})
+
+describe('a SPICE session', () => {
+  test('has channels as long as its first is open, and no other', async () => {
+    const url = socketUrl(await room.url(server, 'spice', 'spice-html5'))
+    const main = await openConsole(url, { origin: room.origin })
+    const screen = await openConsole(url, { origin: room.origin })
+    expect([main.status, screen.status]).toEqual([101, 101])
+    expect((await openConsole(url, { origin: 'http://evil.test' })).status).toBe(403)
+    const brief = await openConsole(url)
+    brief.ws.close()
+    await brief.ended
+    expect(screen.ws.readyState).toBe(screen.ws.OPEN)
+    main.ws.close()
+    expect(await screen.ended).toEqual({ code: 1000, reason: 'console closed' })
+    expect((await openConsole(url)).status).toBe(401)
+  })
+
+  test('has no end of channels', async () => {
+    const url = socketUrl(await room.url(server, 'spice', 'spice-html5'))
+    const opened = []
+    for (let i = 0; i < 17; i++) opened.push(await openConsole(url))
+    expect(opened.map(({ status }) => status)).toEqual([...Array(16).fill(101), 401])
+    for (const { ws } of opened) ws.terminate()
+  })
+
+  test('ends with its guest', async () => {
+    const id = await room.boot('spiced')
+    const url = socketUrl(await room.url(id, 'spice', 'spice-html5'))
+    const [main, screen] = [await openConsole(url), await openConsole(url)]
+    room.driver.happen(id, 'shutdown')
+    expect(await main.ended).toEqual({ code: 1000, reason: 'guest stopped' })
+    expect(await screen.ended).toEqual({ code: 1000, reason: 'guest stopped' })
   })
 })
 

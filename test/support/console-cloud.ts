@@ -8,8 +8,8 @@ export type ConsoleCloud = AsyncDisposable & {
   driver: FakeDriver
   /** An active server's id. */
   boot(name: string): Promise<string>
-  /** The URL that the API answers. */
-  url(id: string): Promise<string>
+  /** The URL that the API answers, of a console by VNC unless `protocol` and `type` say otherwise. */
+  url(id: string, protocol?: string, type?: string): Promise<string>
 }
 
 export async function startConsoleCloud(options: TestCloudOptions = {}): Promise<ConsoleCloud> {
@@ -27,7 +27,7 @@ export async function startConsoleCloud(options: TestCloudOptions = {}): Promise
       await cloud.settle()
       return made.body.server.id
     },
-    async url(id) {
+    async url(id, protocol = 'vnc', type = 'novnc') {
       const answer = await fetch(`${origin}/compute/v2.1/servers/${id}/remote-consoles`, {
         method: 'POST',
         headers: {
@@ -35,7 +35,7 @@ export async function startConsoleCloud(options: TestCloudOptions = {}): Promise
           'openstack-api-version': 'compute 2.6',
           'content-type': 'application/json',
         },
-        body: JSON.stringify({ remote_console: { protocol: 'vnc', type: 'novnc' } }),
+        body: JSON.stringify({ remote_console: { protocol, type } }),
       })
       if (answer.status !== 200) throw new Error(`no console: ${answer.status} ${await answer.text()}`)
       const body = (await answer.json()) as { remote_console: { url: string } }

@@ -1,21 +1,21 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { mayConnect, serialSocket, serialUrl, vncPage, vncUrl } from './addresses.ts'
+import { mayConnect, screenPage, screenUrl, serialSocket, tokenUrl } from './addresses.ts'
 
 const page = 'https://cloud.example:8443/console/vnc_lite.html'
 
 test('the page is under the address that the caller used, or under the configured one', () => {
-  expect(vncPage('http://127.0.0.1:8774', '')).toBe('http://127.0.0.1:8774/console/vnc_lite.html')
-  expect(vncPage('http://127.0.0.1:8774', 'https://c.example/vnc_auto.html')).toBe('https://c.example/vnc_auto.html')
+  expect(screenPage('vnc', 'http://127.0.0.1:8774', '')).toBe('http://127.0.0.1:8774/console/vnc_lite.html')
+  expect(screenPage('vnc', 'http://127.0.0.1:8774', 'https://c.example/vnc_auto.html')).toBe('https://c.example/vnc_auto.html')
   expect(serialSocket('https://c.example', '')).toBe('wss://c.example/console/websockify')
-  expect(serialUrl('wss://c.example/console/websockify', 't')).toBe('wss://c.example/console/websockify?token=t')
+  expect(tokenUrl('wss://c.example/console/websockify', 't')).toBe('wss://c.example/console/websockify?token=t')
 })
 
 test('the WebSocket is beside the page, and names survive the query', () => {
-  const url = new URL(vncUrl(page, 'a-token', 'größer & <b>?'))
+  const url = new URL(screenUrl(page, 'a-token', 'größer & <b>?'))
   expect(url.searchParams.get('path')).toBe('console/websockify?token=a-token')
   expect(url.searchParams.get('title')).toBe('größer & <b>?')
-  expect(new URL(vncUrl('http://c.example:6080/vnc_auto.html', 't', 'x')).searchParams.get('path')).toBe('websockify?token=t')
+  expect(new URL(screenUrl('http://c.example:6080/vnc_auto.html', 't', 'x')).searchParams.get('path')).toBe('websockify?token=t')
 })
 
 test.each([

@@ -5,16 +5,16 @@
  * take such a URL apart find the WebSocket too.
  */
 
-const page = '/console/vnc_lite.html'
+const pages = { vnc: '/console/vnc_lite.html', spice: '/console/spice_auto.html' } as const
 const socket = '/console/websockify'
 const titleMax = 64
 
 /** `base` is the operator's URL of the page, or empty. */
-export const vncPage = (origin: string, base: string): string => base || origin + page
+export const screenPage = (kind: keyof typeof pages, origin: string, base: string): string => base || origin + pages[kind]
 export const serialSocket = (origin: string, base: string): string => base || origin.replace(/^http/, 'ws') + socket
 
 /** The page finds the WebSocket beside itself. */
-export function vncUrl(pageUrl: string, token: string, title: string): string {
+export function screenUrl(pageUrl: string, token: string, title: string): string {
   const url = new URL(pageUrl)
   const folder = url.pathname.slice(1, url.pathname.lastIndexOf('/') + 1)
   url.searchParams.set('path', `${folder}websockify?token=${token}`)
@@ -22,7 +22,8 @@ export function vncUrl(pageUrl: string, token: string, title: string): string {
   return url.href
 }
 
-export function serialUrl(socketUrl: string, token: string): string {
+/** A serial line is opened by its WebSocket's address, and so are consoles whose proxy somebody else runs. */
+export function tokenUrl(socketUrl: string, token: string): string {
   const url = new URL(socketUrl)
   url.searchParams.set('token', token)
   return url.href

@@ -19,6 +19,22 @@ export const serialConsoleConfig = section('serial_console', {
   baseUrl: text({ default: '', doc: 'The WebSocket URL of serial consoles; empty: under the address at which the request came in.' }),
 })
 
+export const rdpConfig = section('rdp', {
+  enabled: bool({
+    default: false,
+    doc: 'Offer rdp-html5 where a hypervisor has it; of those here only the fake one does, for clients under test.',
+  }),
+  html5ProxyBaseUrl: text({ default: 'http://127.0.0.1:6083/', doc: "The URL of somebody's proxy for RDP." }),
+})
+
+export const mksConfig = section('mks', {
+  enabled: bool({
+    default: false,
+    doc: 'Offer webmks where a hypervisor has it; of those here only the fake one does, for clients under test.',
+  }),
+  mksproxyBaseUrl: text({ default: 'http://127.0.0.1:6090/', doc: "The URL of somebody's proxy for MKS." }),
+})
+
 export const consoleConfig = section('console', {
   allowedOrigins: list({
     default: [],
@@ -30,4 +46,4 @@ export const consoleConfig = section('console', {
   }),
 })
 
-export const consoleSections: Section[] = [consoleAuthConfig, vncConfig, serialConsoleConfig, consoleConfig]
+export const consoleSections: Section[] = [consoleAuthConfig, vncConfig, serialConsoleConfig, rdpConfig, mksConfig, consoleConfig]

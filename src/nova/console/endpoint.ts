@@ -23,5 +23,5 @@ export async function connectConsole(endpoint: ConsoleEndpoint): Promise<Socket>
 /** How a token's row names an endpoint. */
 export const addressOf = (endpoint: ConsoleEndpoint, computeHost: string) =>
   endpoint.kind === 'unix'
-    ? { host: computeHost, port: 0, internalAccessPath: endpoint.path }
-    : { host: endpoint.host, port: endpoint.port, internalAccessPath: null }
+    ? { host: computeHost, port: 0, tlsPort: null, internalAccessPath: endpoint.path }
+    : { host: endpoint.host, port: endpoint.port, tlsPort: endpoint.tlsPort ?? null, internalAccessPath: null }

@@ -1,6 +1,6 @@
 /**
- * The files of the console page: our own, and those modules of noVNC that its `core/rfb.js` needs, found by following the imports. What is
- * not in this list is not served.
+ * The files of the console pages: our own, xterm.js, and those modules of noVNC and spice-html5 that their entries need, found by
+ * following the imports. What is not in this list is not served.
  */
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
@@ -9,52 +9,76 @@ import { readAsset } from '../../base/assets.ts'
 export type PageFile = { readonly body: Buffer | string; readonly type: string; readonly etag: string }
 
 const ownFolder = 'src/nova/console/page/'
-const novncFolder = 'node_modules/@novnc/novnc/'
-const entry = 'core/rfb.js'
-const html = 'vnc_lite.html'
-const own = { 'page.css': 'text/css; charset=utf-8', 'page.js': 'text/javascript; charset=utf-8' }
+const own = ['page.css', 'frame.js', 'page.js', 'serial.js', 'spice.js']
 
-/** noVNC's modules by path below its package, from the entry on. */
-function novncModules(): Map<string, Buffer> {
+/** Other people's files: where they are, under which name they are served, and what of them. */
+const packages = {
+  novnc: { folder: 'node_modules/@novnc/novnc/', entries: ['core/rfb.js'] },
+  spice: { folder: 'node_modules/@spice-project/spice-html5/', entries: ['src/main.js'] },
+  xterm: { folder: 'node_modules/@xterm/xterm/', entries: ['lib/xterm.mjs', 'css/xterm.css'] },
+  'xterm-fit': { folder: 'node_modules/@xterm/addon-fit/', entries: ['lib/addon-fit.mjs'] },
+} as const
+type Package = keyof typeof packages
+
+export const pages = { vnc: 'vnc_lite.html', serial: 'serial.html', spice: 'spice_auto.html' } as const
+export type Page = keyof typeof pages
+/** Whose modules a page names in its head, since the browser would otherwise learn of them level by level. */
+const preloaded: Readonly<Record<Page, Package | null>> = { vnc: 'novnc', serial: null, spice: 'spice' }
+
+const types: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+}
+
+/** A package's files by path, from its entries on. */
+function filesOf({ folder, entries }: (typeof packages)[Package]): Map<string, Buffer> {
   const found = new Map<string, Buffer>()
-  const wanted = [entry]
+  const wanted: string[] = [...entries]
   for (let path = wanted.pop(); path !== undefined; path = wanted.pop()) {
     if (found.has(path)) continue
-    const source = readAsset(novncFolder + path)
+    const source = readAsset(folder + path)
     found.set(path, source)
+    if (!path.endsWith('.js')) continue
     for (const match of source.toString().matchAll(/^\s*(?:import|export|\})[^'"\n]*['"](\.{1,2}\/[^'"\n]+)['"]/gm))
       wanted.push(posix.join(posix.dirname(path), match[1] ?? ''))
   }
   return found
 }
 
-/** Names of all assets that the page needs, for whoever packs the single executable. */
+/** Names of all assets that the pages need, for whoever packs the single executable. */
 export const consoleAssets = (): string[] =>
-  [...[html, ...Object.keys(own)].map((name) => ownFolder + name), ...[...novncModules().keys()].map((path) => novncFolder + path)].sort()
+  [
+    ...[...Object.values(pages), ...own].map((name) => ownFolder + name),
+    ...Object.values(packages).flatMap((each) => [...filesOf(each).keys()].map((path) => each.folder + path)),
+  ].sort()
 
-const file = (body: Buffer | string, type: string): PageFile => ({
+const file = (name: string, body: Buffer | string): PageFile => ({
   body,
-  type,
+  type: types[posix.extname(name)] ?? 'application/octet-stream',
   etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
 })
 
-/** By path below the service: `page.js`, `novnc/core/rfb.js`. The page itself is under its own name. */
+/** By path below the service: `page.js`, `novnc/core/rfb.js`. The pages are under their own names. */
 function readFiles(): Map<string, PageFile> {
-  const modules = novncModules()
   const files = new Map<string, PageFile>()
-  for (const [path, source] of modules) files.set(`novnc/${path}`, file(source, own['page.js']))
-  for (const [name, type] of Object.entries(own)) files.set(name, file(readAsset(ownFolder + name), type))
-  // The browser would otherwise learn of the modules level by level.
-  const preloads = [...modules.keys()].map((path) => `<link rel="modulepreload" href="novnc/${path}">`).join('\n    ')
-  files.set(
-    html,
-    file(
-      readAsset(ownFolder + html)
-        .toString()
-        .replace('<!-- modules -->', preloads),
-      'text/html; charset=utf-8',
-    ),
-  )
+  for (const [name, each] of Object.entries(packages))
+    for (const [path, source] of filesOf(each)) files.set(`${name}/${path}`, file(path, source))
+  for (const name of own) files.set(name, file(name, readAsset(ownFolder + name)))
+  for (const [page, name] of Object.entries(pages)) {
+    const modules = [...files.keys()].filter((path) => path.startsWith(`${preloaded[page as Page]}/`))
+    const preloads = modules.map((path) => `<link rel="modulepreload" href="${path}">`).join('\n    ')
+    files.set(
+      name,
+      file(
+        name,
+        readAsset(ownFolder + name)
+          .toString()
+          .replace('<!-- modules -->', preloads),
+      ),
+    )
+  }
   return files
 }
 
@@ -65,5 +89,3 @@ export function pageFile(name: string): PageFile | undefined {
   files ??= readFiles()
   return files.get(name)
 }
-
-export const pageName = html

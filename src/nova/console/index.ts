@@ -10,9 +10,9 @@ import type { Ground } from '../../base/ground.ts'
 import type { Service, UpgradeHandler } from '../../base/http/index.ts'
 import type { Conductor } from '../conductor/index.ts'
 import type { Instance, Model } from '../model/index.ts'
-import { type ConsoleEndpoint, type ConsoleType, GuestError } from '../virt/index.ts'
-import { serialSocket, serialUrl, vncPage, vncUrl } from './addresses.ts'
-import { consoleAuthConfig, consoleConfig, serialConsoleConfig, vncConfig } from './config.ts'
+import { type ConsoleEndpoint, type ConsoleType, GuestError, spiceConfig } from '../virt/index.ts'
+import { screenPage, screenUrl, serialSocket, tokenUrl } from './addresses.ts'
+import { consoleAuthConfig, consoleConfig, mksConfig, rdpConfig, serialConsoleConfig, vncConfig } from './config.ts'
 import { addressOf } from './endpoint.ts'
 import { ConsoleProxy } from './proxy.ts'
 import { consoleService } from './service.ts'
@@ -36,6 +36,8 @@ export type ConsoleDeps = Ground & { model: Model; conductor: Pick<Conductor, 'c
 
 const sweepEveryMs = 60_000
 const protocolOf = (type: ConsoleType): string => /vnc|spice|rdp|serial|mks/.exec(type)?.[0] ?? type
+/** The page finds the WebSocket beside itself; others are told the token alone. */
+const hasPage: ReadonlySet<ConsoleType> = new Set(['novnc', 'xvpvnc', 'spice-html5'])
 const forbiddenTasks: ReadonlySet<string | null> = new Set(['deleting', 'migrating'])
 
 /** Tokens of a former process are void: how its guests fared meanwhile nobody saw. */
@@ -43,10 +45,20 @@ export function makeConsoles(deps: ConsoleDeps): Consoles {
   const { model, conductor, config, clock, metrics } = deps
   const vnc = config.get(vncConfig)
   const serial = config.get(serialConsoleConfig)
+  const spice = config.get(spiceConfig)
+  const rdp = config.get(rdpConfig)
+  const mks = config.get(mksConfig)
   const { tokenTtl } = config.get(consoleAuthConfig)
   const proxy = new ConsoleProxy(deps)
-  const isOffered = (type: ConsoleType): boolean =>
-    type === 'novnc' || type === 'xvpvnc' ? vnc.enabled : type === 'serial' && serial.enabled
+  const isOffered: Readonly<Record<ConsoleType, boolean>> = {
+    novnc: vnc.enabled,
+    xvpvnc: vnc.enabled,
+    'spice-html5': spice.enabled,
+    'spice-direct': spice.enabled,
+    serial: serial.enabled,
+    'rdp-html5': rdp.enabled,
+    webmks: mks.enabled,
+  }
   model.consoleTokens.clear()
   metrics.gauge('minicloud_console_sessions', 'Consoles that are open.', () => proxy.open)
 
@@ -58,6 +70,15 @@ export function makeConsoles(deps: ConsoleDeps): Consoles {
     })
   }
   sweep()
+
+  function baseOf(type: ConsoleType, origin: string): string {
+    if (type === 'serial') return serialSocket(origin, serial.baseUrl)
+    if (type === 'spice-html5') return screenPage('spice', origin, spice.html5proxyBaseUrl)
+    if (type === 'spice-direct') return spice.spiceDirectProxyBaseUrl
+    if (type === 'rdp-html5') return rdp.html5ProxyBaseUrl
+    if (type === 'webmks') return mks.mksproxyBaseUrl
+    return screenPage('vnc', origin, vnc.novncproxyBaseUrl)
+  }
 
   async function endpointOf(instance: Instance, type: ConsoleType): Promise<ConsoleEndpoint> {
     try {
@@ -73,16 +94,19 @@ export function makeConsoles(deps: ConsoleDeps): Consoles {
     async create(instance, type, origin) {
       if (forbiddenTasks.has(instance.taskState))
         throw conflict(`Cannot 'get_${protocolOf(type)}_console' instance ${instance.uuid} while it is in task_state ${instance.taskState}`)
-      if (!isOffered(type) || !(await conductor.consoleTypes(instance)).includes(type)) throw invalid(`Unavailable console type ${type}.`)
+      if (!isOffered[type] || !(await conductor.consoleTypes(instance)).includes(type)) throw invalid(`Unavailable console type ${type}.`)
       const endpoint = await endpointOf(instance, type)
-      const accessUrlBase = type === 'serial' ? serialSocket(origin, serial.baseUrl) : vncPage(origin, vnc.novncproxyBaseUrl)
+      const accessUrlBase = baseOf(type, origin)
       const token = model.consoleTokens.create(
-        { consoleType: type, instanceUuid: instance.uuid, tlsPort: null, accessUrlBase, ...addressOf(endpoint, instance.host ?? '') },
+        { consoleType: type, instanceUuid: instance.uuid, accessUrlBase, ...addressOf(endpoint, instance.host ?? '') },
         tokenTtl,
       )
-      return { type, url: type === 'serial' ? serialUrl(accessUrlBase, token) : vncUrl(accessUrlBase, token, instance.name) }
+      return { type, url: hasPage.has(type) ? screenUrl(accessUrlBase, token, instance.name) : tokenUrl(accessUrlBase, token) }
     },
-    service: consoleService(config.get(consoleConfig).frameAncestors),
+    service: consoleService(config.get(consoleConfig).frameAncestors, (token) => {
+      const found = token === '' ? null : model.consoleTokens.find(token)
+      return found && { isSerial: found.consoleType === 'serial', name: model.instances.find(found.instanceUuid)?.name ?? '' }
+    }),
     upgrades: { '/console/websockify': (request, socket, head) => void proxy.upgrade(request, socket, head) },
     async [Symbol.asyncDispose]() {
       timer.cancel()

@@ -4,6 +4,8 @@
  * A token opens one session. Loading the page does not use it up, a WebSocket that connects does. It dies with its guest: when the guest
  * stops or goes away, or has its console at another address. Nothing about a token is ever logged.
  *
+ * SPICE opens one WebSocket for the session, and others for screen, keys and pointer: with the same token, as long as the first is open.
+ *
  * Refusals: 400 no WebSocket handshake, 401 no good token, 403 a page of another origin, 503 the guest's console cannot be reached. They
  * come with no body, since a client may take what follows the head for the console's bytes.
  *
@@ -29,6 +31,8 @@ export type ProxyDeps = Pick<Ground, 'clock' | 'config' | 'log' | 'queue'> & { m
 /** A clipboard is the longest thing that a browser sends. */
 const maxMessageBytes = 1024 * 1024
 const disposeGraceMs = 2000
+/** Of one SPICE session. It has some four channels, and one for each USB device that is passed on. */
+const maxChannels = 16
 
 /** After these the guest's console is no more; what a browser is told. */
 const ends: Partial<Record<GuestChanged['change'], string>> = {
@@ -55,6 +59,8 @@ export class ConsoleProxy implements AsyncDisposable {
     handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false),
   })
   readonly #sessions = new Set<Session>()
+  /** Open SPICE sessions by token: the first is the session. */
+  readonly #spice = new Map<string, { readonly row: ConsoleToken; readonly channels: Set<Session> }>()
   readonly #unsubscribe: () => void
   #isClosing = false
 
@@ -77,8 +83,8 @@ export class ConsoleProxy implements AsyncDisposable {
       const row = this.#check(token, request.headers.origin)
       guest = await this.#reach(row)
       if (socket.destroyed || this.#isClosing) throw new Refused(503, 'gone meanwhile')
-      if (!model.consoleTokens.consume(token)) throw new Refused(401, 'token used meanwhile')
-      this.#start(request, socket, head, guest, row)
+      if (!this.#mayJoin(token) && !model.consoleTokens.consume(token)) throw new Refused(401, 'token used meanwhile')
+      this.#start(request, socket, head, guest, row, token)
     } catch (error) {
       guest?.destroy()
       if (error instanceof Refused) log.info({ status: error.status, err: error.cause }, `console refused: ${error.message}`)
@@ -102,10 +108,17 @@ export class ConsoleProxy implements AsyncDisposable {
 
   #check(token: string, origin: string | undefined): ConsoleToken {
     const { model, config } = this.#deps
-    const row = token === '' ? null : model.consoleTokens.find(token)
+    const row = token === '' ? null : (this.#spice.get(token)?.row ?? model.consoleTokens.find(token))
     if (!row) throw new Refused(401, 'no good token')
     if (!mayConnect(origin, row.accessUrlBase, config.get(consoleConfig).allowedOrigins)) throw new Refused(403, 'a page of another origin')
     return row
+  }
+
+  /** @throws {Refused} when a session has more channels than any client opens */
+  #mayJoin(token: string): boolean {
+    const open = this.#spice.get(token)
+    if (open && open.channels.size >= maxChannels) throw new Refused(401, 'too many channels')
+    return open !== undefined
   }
 
   async #reach(row: ConsoleToken): Promise<Socket> {
@@ -128,7 +141,7 @@ export class ConsoleProxy implements AsyncDisposable {
     }
   }
 
-  #start(request: IncomingMessage, socket: Duplex, head: Buffer, guest: Socket, row: ConsoleToken): void {
+  #start(request: IncomingMessage, socket: Duplex, head: Buffer, guest: Socket, row: ConsoleToken, token: string): void {
     const { clock, log, config } = this.#deps
     const endsAtMs = config.get(consoleAuthConfig).enforceSessionTimeout ? row.expires * 1000 : null
     // A handshake that ws refuses after all ends with its socket, and nobody else would know.
@@ -137,11 +150,25 @@ export class ConsoleProxy implements AsyncDisposable {
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       const session = new Session(ws, guest, { clock, log, instanceUuid: row.instanceUuid, endsAtMs })
       this.#sessions.add(session)
+      if (row.consoleType === 'spice-html5') this.#addChannel(token, row, session)
       log.info({ instance: row.instanceUuid, console: row.consoleType, remote: request.socket.remoteAddress }, 'console opened')
       void session.ended.then(() => {
         this.#sessions.delete(session)
         log.info({ instance: row.instanceUuid, console: row.consoleType }, 'console closed')
       })
+    })
+  }
+
+  #addChannel(token: string, row: ConsoleToken, session: Session): void {
+    const open = this.#spice.get(token)
+    const channels = open?.channels ?? new Set()
+    channels.add(session)
+    if (!open) this.#spice.set(token, { row, channels })
+    void session.ended.then(() => {
+      channels.delete(session)
+      if (open) return
+      this.#spice.delete(token)
+      for (const channel of channels) channel.close(1000, 'console closed')
     })
   }
 

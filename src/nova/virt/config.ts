@@ -3,7 +3,7 @@
  *
  * @see https://docs.openstack.org/nova/latest/configuration/config.html#libvirt
  */
-import { choice, float, int, list, type SectionValues, section, text } from '../../base/config/index.ts'
+import { bool, choice, float, int, list, type SectionValues, section, text } from '../../base/config/index.ts'
 
 export const fakeConfig = section('fake', {
   hosts: int({ default: 1, min: 1, max: 1000, doc: 'How many pretended compute hosts there are.' }),
@@ -50,4 +50,23 @@ export const libvirtConfig = section('libvirt', {
   rngDevPath: text({ default: '/dev/urandom', doc: 'Where guests get entropy from.' }),
   tbCacheSize: int({ default: 32, min: 0, max: 4096, doc: "MiB of a guest's translation cache under emulation; 0 leaves it to QEMU." }),
 })
+/** Consoles by SPICE; of the URLs, the console room makes use. */
+export const spiceConfig = section('spice', {
+  enabled: bool({ default: false, doc: 'Give new guests a screen by SPICE, beside VNC.' }),
+  agentEnabled: bool({ default: true, doc: "Give them the channel of SPICE's agent too." }),
+  serverListen: text({
+    default: '',
+    doc: 'The address, such as 127.0.0.1, at which guests open a port for spice-direct; empty: a UNIX socket, for the page alone.',
+  }),
+  html5proxyBaseUrl: text({
+    default: '',
+    doc: "The console page's URL as users reach it; empty: under the address at which the request came in.",
+  }),
+  spiceDirectProxyBaseUrl: text({
+    default: 'http://127.0.0.1:13002/nova',
+    doc: "The URL of somebody's proxy for spice-direct, which asks os-console-auth-tokens where the guest's port is.",
+  }),
+})
+export type SpiceConfig = SectionValues<typeof spiceConfig>
+
 export type LibvirtConfig = SectionValues<typeof libvirtConfig>

@@ -115,7 +115,7 @@ export type GuestEvent = {
 /** Where a console's bytes are to be had, on this host. */
 export type ConsoleEndpoint =
   | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tlsPort?: number }
 
 export type ConsoleType = 'novnc' | 'xvpvnc' | 'spice-html5' | 'spice-direct' | 'rdp-html5' | 'serial' | 'webmks'
 

@@ -1,5 +1,6 @@
 /**
- * The sockets behind a fake guest's consoles: VNC and serial, opened when first asked for and closed with the guest.
+ * The sockets behind a fake guest's consoles: VNC and serial, opened when first asked for and closed with the guest. For kinds that only
+ * others' proxies can show, there is a TCP port at which the serial line's text is to be had.
  *
  * What is typed into either goes to the guest's log, and what the guest says is shown on both.
  */
@@ -16,7 +17,9 @@ export type ConsoleGuest = {
   readonly log: string
 }
 type Open = { endpoint: ConsoleEndpoint; server: Server; sockets: Set<Socket> }
-type Kind = 'vnc' | 'serial'
+type Kind = (typeof kinds)[number]
+
+const kinds = ['vnc', 'serial', 'port'] as const
 
 /** The room in `sockaddr_un`, without its final zero. */
 const socketPathMax = 107
@@ -51,7 +54,7 @@ export class FakeConsoles {
   }
 
   close(uuid: string): void {
-    for (const kind of ['vnc', 'serial'] as const) {
+    for (const kind of kinds) {
       const open = this.#open.get(`${uuid}.${kind}`)
       if (!open) continue
       this.#open.delete(`${uuid}.${kind}`)
@@ -76,7 +79,7 @@ export class FakeConsoles {
     })
     server.unref()
     const path = join(this.#dir, key)
-    const onPath = Buffer.byteLength(path) <= socketPathMax
+    const onPath = !key.endsWith('.port') && Buffer.byteLength(path) <= socketPathMax
     if (onPath) {
       mkdirSync(this.#dir, { recursive: true, mode: 0o700 })
       rmSync(path, { force: true })

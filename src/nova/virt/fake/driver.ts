@@ -228,15 +228,12 @@ export function makeFakeDriver(deps: FakeDriverDeps): FakeDriver {
       faults.check('consoleOutput', uuid)
       return lastLines(existing(uuid).log, lines)
     },
-    consoleTypes: ['novnc', 'xvpvnc', 'serial'],
+    consoleTypes: ['novnc', 'xvpvnc', 'serial', 'spice-html5', 'spice-direct', 'rdp-html5', 'webmks'],
     async console(uuid, type) {
       faults.check('console', uuid)
       const guest = existing(uuid)
       if (guest.power !== running && guest.power !== paused) throw wrongState(guest, 'console')
-      if (type !== 'novnc' && type !== 'xvpvnc' && type !== 'serial') {
-        throw new GuestError(uuid, 'wrong-state', `guest ${uuid} has no ${type} console`)
-      }
-      return consoles.endpoint(guest, type === 'serial' ? 'serial' : 'vnc')
+      return consoles.endpoint(guest, type === 'novnc' || type === 'xvpvnc' ? 'vnc' : type === 'serial' ? 'serial' : 'port')
     },
     onReturn: () => () => undefined,
     onEvent(listener) {

@@ -63,6 +63,14 @@ export const targetOf = (disk: Element): string => childOf(disk, 'target')?.attr
 export const macOf = (nic: Element): string => childOf(nic, 'mac')?.attributes.address?.toLowerCase() ?? ''
 export const nicsOf = (domain: Element): Element[] => childrenOf(childOf(domain, 'devices'), 'interface')
 
+/** Where a running guest has its port for SPICE; `null` when it has none. */
+export function spicePortOf(xml: string): { kind: 'tcp'; host: string; port: number; tlsPort?: number } | null {
+  const graphics = childrenOf(childOf(parseElement(xml), 'devices'), 'graphics').find(({ attributes }) => attributes.type === 'spice')
+  const [port, tlsPort] = [Number(graphics?.attributes.port), Number(graphics?.attributes.tlsPort)]
+  const host = childOf(graphics, 'listen')?.attributes.address
+  return host && port > 0 ? { kind: 'tcp', host, port, ...(tlsPort > 0 ? { tlsPort } : {}) } : null
+}
+
 /** Format and backing file of a disk, as we once wrote them. */
 export function storedAs(disk: Element): { format: 'raw' | 'qcow2'; backing: { path: string; format: 'raw' | 'qcow2' } | null } {
   const format = (name: string | undefined) => (name === 'qcow2' ? 'qcow2' : 'raw')

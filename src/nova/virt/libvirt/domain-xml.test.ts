@@ -20,6 +20,7 @@ const settings: DomainSettings = {
   tbCacheMib: 32,
   firmware: null,
   vncSocket: '/run/x.vnc',
+  spice: null,
   serialSocket: '/run/x.tty',
   serialLog: '/d/console.log',
   keepBaseOwner: true,

@@ -36,6 +36,8 @@ export type DomainSettings = {
   readonly tbCacheMib: number
   readonly firmware: { readonly code: string; readonly vars: string; readonly nvram: string } | null
   readonly vncSocket: string
+  /** A second screen by SPICE: at a socket or an address, with the channel of its agent or without. */
+  readonly spice: { readonly socket: string; readonly address: string; readonly agent: boolean } | null
   readonly serialSocket: string
   readonly serialLog: string
   /** Base images are shared and read-only: libvirt must leave their owners alone. */
@@ -84,12 +86,21 @@ export function domainXml(spec: GuestSpec, disks: readonly DiskFile[], settings:
       ),
       spec.guestAgent && el('channel', { type: 'unix' }, el('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })),
       spec.video !== 'none' && el('graphics', { type: 'vnc' }, el('listen', { type: 'socket', socket: settings.vncSocket })),
+      spec.video !== 'none' && settings.spice && spiceXml(settings.spice),
       spec.video !== 'none' && el('input', { type: 'tablet', bus: 'usb' }),
       el('video', {}, el('model', { type: arch === 'x86_64' || spec.video === 'none' ? spec.video : 'virtio' })),
       spec.rng && el('rng', { model: 'virtio' }, el('backend', { model: 'random' }, settings.rngDevice)),
       el('memballoon', { model: 'none' }),
     ),
   ).xml
+}
+
+function spiceXml({ socket, address, agent }: NonNullable<DomainSettings['spice']>): Xml[] {
+  const listen =
+    address === ''
+      ? el('graphics', { type: 'spice' }, el('listen', { type: 'socket', socket }))
+      : el('graphics', { type: 'spice', autoport: 'yes' }, el('listen', { type: 'address', address }))
+  return [listen, ...(agent ? [el('channel', { type: 'spicevmc' }, el('target', { type: 'virtio', name: 'com.redhat.spice.0' }))] : [])]
 }
 
 function about(spec: GuestSpec, cloud: string): Xml {

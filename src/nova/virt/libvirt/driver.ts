@@ -13,7 +13,7 @@ import type { Clock, Timer } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Log } from '../../../base/log.ts'
 import type { Domain, DomainEvent } from '../../../node-libvirt/index.ts'
-import type { LibvirtConfig } from '../config.ts'
+import type { LibvirtConfig, SpiceConfig } from '../config.ts'
 import {
   type ComputeDriver,
   type ConsoleEndpoint,
@@ -27,6 +27,7 @@ import {
 } from '../driver.ts'
 import { checkedUuid } from '../text.ts'
 import { Announcer } from './announcer.ts'
+import { spicePortOf } from './definition.ts'
 import { diagnose, injectNmi, setGuestPassword } from './diagnostics.ts'
 import { type DiskTool, InstanceFiles } from './disks.ts'
 import { guestError, isLibvirt } from './errors.ts'
@@ -52,6 +53,7 @@ export type LibvirtDriverDeps = HostPlaces & {
   clock: Clock
   log: Log
   config: LibvirtConfig
+  spice?: SpiceConfig
   /** Begins the names of this cloud's domains; unique among the clouds of a libvirtd. */
   cloudPrefix: string
   diskTool: DiskTool
@@ -59,7 +61,6 @@ export type LibvirtDriverDeps = HostPlaces & {
 
 const prefixForm = /^[A-Za-z0-9][A-Za-z0-9_.]{0,30}$/
 const logSweepMs = 60_000
-const consoleTypes: readonly ConsoleType[] = ['novnc', 'xvpvnc', 'serial']
 
 /** @throws {RangeError} when the prefix or `runDir` cannot be used */
 export function makeLibvirtDriver(deps: LibvirtDriverDeps): ComputeDriver {
@@ -69,7 +70,6 @@ export function makeLibvirtDriver(deps: LibvirtDriverDeps): ComputeDriver {
 class LibvirtDriver implements ComputeDriver {
   readonly kind = 'libvirt'
   readonly usesImageFiles = true
-  readonly consoleTypes = consoleTypes
   readonly #deps: LibvirtDriverDeps
   readonly #files: InstanceFiles
   readonly #session: Session
@@ -118,6 +118,16 @@ class LibvirtDriver implements ComputeDriver {
     this.resize = new GuestResize({ ...defining, xmlOf: (spec, disks, host) => maker.xmlOf(spec, disks, host) })
     this.interfaces = new GuestInterfaces({ guests, files, waits })
     this.#sweep = deps.clock.after(logSweepMs, () => void this.#sweepLogs())
+  }
+
+  get consoleTypes(): readonly ConsoleType[] {
+    const { spice } = this.#deps
+    const spiceTypes: ConsoleType[] = this.#maker.host?.hasSpice
+      ? spice?.serverListen
+        ? ['spice-html5', 'spice-direct']
+        : ['spice-html5']
+      : []
+    return ['novnc', 'xvpvnc', 'serial', ...spiceTypes]
   }
 
   get host(): string {
@@ -243,11 +253,12 @@ class LibvirtDriver implements ComputeDriver {
 
   console(uuid: string, type: ConsoleType): Promise<ConsoleEndpoint> {
     return this.#guests.told(uuid, async () => {
-      const power = await powerOf(await this.#guests.existing(uuid))
-      const path = this.#maker.socket(uuid, type === 'serial' ? 'tty' : 'vnc')
-      const has = consoleTypes.includes(type) && (power === PowerState.running || power === PowerState.paused) && existsSync(path)
-      if (!has) throw new GuestError(uuid, 'wrong-state', `guest ${uuid} has no ${type} console at present`)
-      return { kind: 'unix', path }
+      const domain = await this.#guests.existing(uuid)
+      const power = await powerOf(domain)
+      const isUp = power === PowerState.running || power === PowerState.paused
+      const endpoint = isUp && this.consoleTypes.includes(type) ? await this.#endpointOf(domain, type) : null
+      if (!endpoint) throw new GuestError(uuid, 'wrong-state', `guest ${uuid} has no ${type} console at present`)
+      return endpoint
     })
   }
 
@@ -284,6 +295,15 @@ class LibvirtDriver implements ComputeDriver {
     this.#sweep.cancel()
     await this.#guests.settled()
     await this.#session[Symbol.asyncDispose]()
+  }
+
+  /** SPICE may be at a port of the guest's own; `null` when the guest was made without such a console. */
+  async #endpointOf(domain: Domain, type: ConsoleType): Promise<ConsoleEndpoint | null> {
+    const isSpice = type === 'spice-html5' || type === 'spice-direct'
+    const port = isSpice ? spicePortOf(await domain.xml()) : null
+    if (port || type === 'spice-direct') return port
+    const path = this.#maker.socket(domain.uuid, isSpice ? 'spice' : type === 'serial' ? 'tty' : 'vnc')
+    return existsSync(path) ? { kind: 'unix', path } : null
   }
 
   async #infoOf(domain: Domain, name: string): Promise<GuestInfo | null> {

@@ -76,6 +76,10 @@ export function readCapabilities(xml: string): HostFacts {
   }
 }
 
+/** Whether domain capabilities name SPICE among the kinds of graphics. @see https://libvirt.org/formatdomaincaps.html */
+export const offersSpice = (xml: string): boolean =>
+  xml.split('<graphics ')[1]?.split('</graphics>')[0]?.includes('<value>spice</value>') ?? false
+
 /** What our own description says in a domain's XML, or null when it isn't of this cloud. */
 export function readOwner(domainXml: string): { cloud: string; name: string } | null {
   const instance = at(parseXml(domainXml), 'domain', 'metadata', 'minicloud:instance')

@@ -4,11 +4,11 @@ import { chmod, chown, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Log } from '../../../base/log.ts'
 import type { Connection } from '../../../node-libvirt/index.ts'
-import type { LibvirtConfig } from '../config.ts'
+import type { LibvirtConfig, SpiceConfig } from '../config.ts'
 import type { GuestSpec } from '../driver.ts'
 import { Access, type Problem } from './access.ts'
 import type { DomainSettings } from './domain-xml.ts'
-import { type HostFacts, readCapabilities } from './host-facts.ts'
+import { type HostFacts, offersSpice, readCapabilities } from './host-facts.ts'
 import { probeKvm } from './kvm-probe.ts'
 
 export type HostPlaces = {
@@ -25,12 +25,20 @@ export type Host = {
   readonly domainType: string
   readonly access: Access | null
   readonly cacheMode: string
+  /** Whether guests are given a screen by SPICE too. */
+  readonly hasSpice: boolean
   readonly problems: readonly Problem[]
 }
 
 const defaultPciePorts = 16
 
-export async function surveyHost(connection: Connection, places: HostPlaces, config: LibvirtConfig, log: Log): Promise<Host> {
+export async function surveyHost(
+  connection: Connection,
+  places: HostPlaces,
+  config: LibvirtConfig,
+  log: Log,
+  spice?: SpiceConfig,
+): Promise<Host> {
   const facts = readCapabilities(await connection.capabilities())
   const problems: Problem[] = []
   const domainType = await chooseDomainType(facts, places, config, problems)
@@ -42,10 +50,18 @@ export async function surveyHost(connection: Connection, places: HostPlaces, con
   await chmod(places.runDir, 0o700)
   if (facts.runsAs && process.getuid?.() === 0) await chown(places.runDir, facts.runsAs.uid, facts.runsAs.gid)
   for (const dir of [places.instancesDir, places.runDir]) problems.push(...((await access?.way(join(dir, 'file'))) ?? []))
-  const host = { facts, domainType, access, cacheMode: await chooseCacheMode(places.instancesDir, config), problems }
+  const hasSpice = spice?.enabled === true && (await findSpice(connection, domainType, problems))
+  const host = { facts, domainType, access, cacheMode: await chooseCacheMode(places.instancesDir, config), hasSpice, problems }
   log.info({ domainType, emulator: facts.emulator, runsAs: facts.runsAs, cacheMode: host.cacheMode }, 'libvirt host surveyed')
   for (const problem of problems) log.warn(problem, problem.what)
   return host
+}
+
+/** Debian's QEMU has SPICE, others leave it out. */
+async function findSpice(connection: Connection, virtType: string, problems: Problem[]): Promise<boolean> {
+  const has = virtType !== 'test' && offersSpice(await connection.domainCapabilities({ virtType }))
+  if (!has) problems.push({ what: 'QEMU has no SPICE', remedy: 'install QEMU with SPICE, or set [spice] enabled = false' })
+  return has
 }
 
 async function chooseDomainType(facts: HostFacts, { dataDir }: HostPlaces, config: LibvirtConfig, problems: Problem[]): Promise<string> {
@@ -101,7 +117,8 @@ export function domainSettings(
   spec: GuestSpec,
   host: Host,
   config: LibvirtConfig,
-  files: { cloud: string; nvram: string; serialLog: string; vncSocket: string; serialSocket: string },
+  files: { cloud: string; nvram: string; serialLog: string; vncSocket: string; serialSocket: string; spiceSocket: string },
+  spice?: SpiceConfig,
 ): DomainSettings {
   const { arch } = host.facts
   const firmware = spec.firmware === 'uefi' ? uefiFirmware(arch) : undefined
@@ -121,6 +138,7 @@ export function domainSettings(
     tbCacheMib: config.tbCacheSize,
     firmware: firmware ? { code: firmware[0], vars: firmware[1], nvram: files.nvram } : null,
     vncSocket: files.vncSocket,
+    spice: host.hasSpice && spice ? { socket: files.spiceSocket, address: spice.serverListen, agent: spice.agentEnabled } : null,
     serialSocket: files.serialSocket,
     serialLog: files.serialLog,
     keepBaseOwner: host.access !== null,

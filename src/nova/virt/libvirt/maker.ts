@@ -17,11 +17,13 @@ import type { Session } from './session.ts'
 /** The room in `sockaddr_un`, without its final zero. */
 const socketPathMax = 107
 
-const socketPath = (runDir: string, uuid: string, kind: 'vnc' | 'tty'): string => join(runDir, `${uuid}.${kind}`)
+type SocketKind = 'vnc' | 'tty' | 'spice'
+
+const socketPath = (runDir: string, uuid: string, kind: SocketKind): string => join(runDir, `${uuid}.${kind}`)
 
 /** @throws {RangeError} when sockets' paths there would be too long */
 export function checkRunDir(runDir: string): void {
-  if (Buffer.byteLength(socketPath(runDir, '0'.repeat(36), 'vnc')) > socketPathMax)
+  if (Buffer.byteLength(socketPath(runDir, '0'.repeat(36), 'spice')) > socketPathMax)
     throw new RangeError(`${runDir} is too long for sockets`)
 }
 
@@ -43,15 +45,15 @@ export class GuestMaker {
     return this.#host
   }
 
-  socket(uuid: string, kind: 'vnc' | 'tty'): string {
+  socket(uuid: string, kind: SocketKind): string {
     return socketPath(this.#deps.runDir, uuid, kind)
   }
 
   /** What is known of the host; surveyed at first and, when libvirt has come back, `anew`. */
   survey(connection: Connection, anew = false): Promise<Host> {
     if (this.#surveyed && !anew) return this.#surveyed
-    const { config, log } = this.#deps
-    const survey = surveyHost(connection, this.#deps, config, log).then((host) => {
+    const { config, log, spice } = this.#deps
+    const survey = surveyHost(connection, this.#deps, config, log, spice).then((host) => {
       this.#host = host
       return host
     })
@@ -65,13 +67,20 @@ export class GuestMaker {
   xmlOf(spec: GuestSpec, disks: readonly DiskFile[], host: Host): string {
     const { files } = this.#parts
     const { uuid } = spec
-    const settings = domainSettings(spec, host, this.#deps.config, {
-      cloud: this.#deps.cloudPrefix,
-      nvram: files.nvram(uuid),
-      serialLog: files.serialLog(uuid),
-      vncSocket: this.socket(uuid, 'vnc'),
-      serialSocket: this.socket(uuid, 'tty'),
-    })
+    const settings = domainSettings(
+      spec,
+      host,
+      this.#deps.config,
+      {
+        cloud: this.#deps.cloudPrefix,
+        nvram: files.nvram(uuid),
+        serialLog: files.serialLog(uuid),
+        vncSocket: this.socket(uuid, 'vnc'),
+        serialSocket: this.socket(uuid, 'tty'),
+        spiceSocket: this.socket(uuid, 'spice'),
+      },
+      this.#deps.spice,
+    )
     return domainXml(spec, disks, settings)
   }
 
@@ -107,7 +116,7 @@ export class GuestMaker {
     const found = await own.find(uuid)
     if (found) await this.#remove(found.domain)
     await files.remove(uuid)
-    for (const kind of ['vnc', 'tty'] as const) await rm(this.socket(uuid, kind), { force: true })
+    for (const kind of ['vnc', 'tty', 'spice'] as const) await rm(this.socket(uuid, kind), { force: true })
     announcer.forget(uuid)
   }
 

@@ -17,6 +17,7 @@ const settings: DomainSettings = {
   rngDevice: '/dev/urandom',
   tbCacheMib: 32,
   firmware: null,
+  spice: null,
   vncSocket: '/run/x.vnc',
   serialSocket: '/run/x.tty',
   serialLog: '/d/console.log',
