@@ -17,6 +17,9 @@ import { explainTrouble } from './trouble.ts'
 
 export type Statement = BetterSqlite3.Statement<unknown[], unknown>
 
+/** What SQL asks of a value by `answers(n, value)`; see {@link Database.answering}. */
+export type Question = (value: string | number | null) => boolean
+
 export type DatabaseOptions = {
   /** A path, or `:memory:`. */
   file: string
@@ -35,6 +38,7 @@ export class Database implements Disposable {
   /** The SQL of a list varies with what is asked for. A statement that falls out lives on for whoever still holds it. */
   readonly #statements = new LRUCache<string, Statement>({ max: statementsKept })
   #afterCommit: (() => void)[] = []
+  #questions: readonly Question[] = []
 
   /**
    * Opens, locks and migrates; `beside` another process it only opens.
@@ -59,6 +63,7 @@ export class Database implements Disposable {
       this.sqlite.pragma(`synchronous = ${synchronous}`)
       this.sqlite.pragma('foreign_keys = ON')
       this.sqlite.pragma('cache_size = -16000')
+      this.sqlite.function('answers', (n: number, value: string | number | null) => Number(this.#questions[n]?.(value) ?? false))
       if (beside) requireNewest(this.sqlite)
       else migrate(this.sqlite)
     } catch (error) {
@@ -76,6 +81,19 @@ export class Database implements Disposable {
       this.#statements.set(sql, statement)
     }
     return statement as BetterSqlite3.Statement<unknown[], Row>
+  }
+
+  /**
+   * Runs a query whose conditions `answers(n, value)` are the n-th question's. The database asks row by row, so that a query with a
+   * limit ends as soon as it is full. @throws what a question throws.
+   */
+  answering<T>(questions: readonly Question[], query: () => T): T {
+    this.#questions = questions
+    try {
+      return query()
+    } finally {
+      this.#questions = []
+    }
   }
 
   /**

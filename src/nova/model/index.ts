@@ -13,6 +13,7 @@ import { Keypairs } from './keypairs.ts'
 import { Migrations } from './migrations.ts'
 import { Quotas } from './quotas.ts'
 import { ServerGroups } from './server-groups.ts'
+import { Shares } from './shares.ts'
 
 /** The compute service's nouns over one database. */
 export type Model = {
@@ -27,6 +28,7 @@ export type Model = {
   hosts: Hosts
   aggregates: Aggregates
   serverGroups: ServerGroups
+  shares: Shares
   auditLog: AuditLog
   consoleTokens: ConsoleTokens
 }
@@ -45,6 +47,7 @@ export function makeModel(ground: Ground): Model {
     actions: new InstanceActions(ground),
     aggregates: new Aggregates(ground),
     serverGroups: new ServerGroups(ground, quotas),
+    shares: new Shares(ground),
     auditLog: new AuditLog(ground),
     consoleTokens: new ConsoleTokens(ground),
     hosts: new Hosts(ground, { serviceDownMs: serviceDownTime * 1000, defaultZone: defaultAvailabilityZone }),
@@ -67,8 +70,9 @@ export { instanceColumns, instanceJoins } from './instance-rows.ts'
 export { Instances } from './instances.ts'
 export type { Keypair, Keypairs } from './keypairs.ts'
 export type { Migration, MigrationStatus, Migrations, MigrationType } from './migrations.ts'
-export type { InstancePort, PortSubnet } from './network-info.ts'
+export { type InstancePort, networkInfoOf, type PortSubnet } from './network-info.ts'
 export { type Limits, type QuotaResource, type Quotas, quotaResources, type Room, type Usage } from './quotas.ts'
 export type { GroupPolicy, GroupViewer, ServerGroup, ServerGroups } from './server-groups.ts'
+export type { ShareMapping } from './shares.ts'
 export { fingerprintOf, generateSshKey, type KeyType } from './ssh-keys.ts'
 export { showsProgress, statesOf, statusOf, type TaskState, type VmState } from './states.ts'

@@ -6,6 +6,7 @@
  * joined), their metadata, their tags, and the faults of those that show one.
  */
 import { randomUUID } from 'node:crypto'
+import type { Question } from '../../base/db/index.ts'
 import { conflict, notFound } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
 import { BlockDevices } from './block-devices.ts'
@@ -104,13 +105,15 @@ export class Instances {
   }
 
   /** Rows of a query over {@link instanceColumns} and {@link instanceJoins}, made whole. */
-  list(where: string, parameters: Record<string, unknown>): Instance[] {
-    return this.#complete(this.#db.prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} ${where}`).all(parameters))
+  list(where: string, parameters: Record<string, unknown>, questions: readonly Question[] = []): Instance[] {
+    const statement = this.#db.prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} ${where}`)
+    return this.#complete(this.#db.answering(questions, () => statement.all(parameters)))
   }
 
   /** What a list without details shows, of the same query: `where` may name columns of `i` alone. */
-  summaries(where: string, parameters: Record<string, unknown>): InstanceSummary[] {
-    return this.#db.prepare<InstanceSummary>(`SELECT i.uuid, i.display_name AS name FROM instances i ${where}`).all(parameters)
+  summaries(where: string, parameters: Record<string, unknown>, questions: readonly Question[] = []): InstanceSummary[] {
+    const statement = this.#db.prepare<InstanceSummary>(`SELECT i.uuid, i.display_name AS name FROM instances i ${where}`)
+    return this.#db.answering(questions, () => statement.all(parameters))
   }
 
   /** Live instances of a host, or of all. */
