@@ -21,7 +21,7 @@ import { makeHealth } from './health.ts'
 import { makeIdentity } from './identity/index.ts'
 import { makeImages } from './image/index.ts'
 import { makeNetworks } from './network/index.ts'
-import { makeComputeApi } from './nova/api/index.ts'
+import { makeComputeApi, noVolumeService } from './nova/api/index.ts'
 import { ComputeManager, computeConfig } from './nova/compute/index.ts'
 import { Conductor } from './nova/conductor/index.ts'
 import { makeConsoles } from './nova/console/index.ts'
@@ -141,7 +141,17 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     )
     for (const manager of managers) closers.push(() => manager[Symbol.asyncDispose]())
     const consoles = makeConsoles({ ...ground, model, conductor })
-    const compute = makeComputeApi({ ...ground, model, conductor, images, networks, placement, identity, consoles })
+    const compute = makeComputeApi({
+      ...ground,
+      model,
+      conductor,
+      images,
+      networks,
+      placement,
+      identity,
+      consoles,
+      volumes: noVolumeService,
+    })
     const health = makeHealth(metrics)
     closers.push(() => sagas.stop())
 

@@ -128,7 +128,11 @@ describe('the table of operations', () => {
       const row = rows.find(([m, p, a]) => m === method && p === path && (a ?? '') === (action ?? ''))
       const name = operationId(operation)
       if (!row) return [`${name}: no such route`]
-      const [, , , min = '', max = '', statuses = '', known = '', , , , , rules = ''] = row
+      const [, , , min = '', max = '', statuses = '', own = '', , , , , rules = ''] = row
+      // The second way to /servers fails as the first one does.
+      const known =
+        rows.find(([m, p, a]) => m === method && p === path.replace('/os-volumes_boot', '/servers') && (a ?? '') === (action ?? ''))?.[6] ??
+        own
       const differences: string[] = []
       if (since !== (min || '2.1')) differences.push(`since ${since}, not ${min || '2.1'}`)
       if (until !== max) differences.push(`until ${until || 'now'}, not ${max || 'now'}`)

@@ -8,6 +8,7 @@ import type { Placement } from '../../placement/index.ts'
 import type { Caller, Conductor } from '../conductor/index.ts'
 import type { Consoles } from '../console/index.ts'
 import type { InstanceViewer, Model } from '../model/index.ts'
+import type { VolumeService } from './volume-service.ts'
 
 export type NovaApi = Ground & {
   readonly model: Model
@@ -17,6 +18,7 @@ export type NovaApi = Ground & {
   readonly placement: Placement
   readonly identity: Pick<Identity, 'project'>
   readonly consoles: Consoles
+  readonly volumes: VolumeService
 }
 
 /** Who asks, as the conductor records it. */

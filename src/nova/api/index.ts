@@ -38,6 +38,7 @@ import { serverRebuildOperations } from './server-rebuild.ts'
 import { serverRescueOperations } from './server-rescue.ts'
 import { serverResizeOperations } from './server-resize.ts'
 import { serverSecurityGroupOperations } from './server-security-groups.ts'
+import { serverShareOperations } from './server-shares.ts'
 import { serverShelveOperations } from './server-shelve.ts'
 import { serverSnapshotOperations } from './server-snapshots.ts'
 import { serverTagOperations } from './server-tags.ts'
@@ -46,8 +47,11 @@ import { serviceOperations } from './services.ts'
 import { tenantUsageOperations } from './tenant-usage.ts'
 import { usageAuditOperations } from './usage-audit.ts'
 import { rootOperations, versionOperations } from './versions.ts'
+import { volumeAttachmentOperations } from './volume-attachments.ts'
+import { volumeOperations } from './volumes.ts'
+import { volumesBootOperations } from './volumes-boot.ts'
 
-export const computeOperations = [
+const direct = [
   ...versionOperations,
   ...serverOperations,
   ...serverActionOperations,
@@ -64,6 +68,9 @@ export const computeOperations = [
   ...serverInterfaceOperations,
   ...serverSecurityGroupOperations,
   ...serverTagOperations,
+  ...volumeAttachmentOperations,
+  ...serverShareOperations,
+  ...volumeOperations,
   ...consoleOperations,
   ...instanceActionOperations,
   ...flavorOperations,
@@ -93,6 +100,7 @@ export const computeOperations = [
   ...baremetalNodeOperations,
   ...goneOperations,
 ]
+export const computeOperations = [...direct, ...volumesBootOperations(direct)]
 
 /** `root` is mounted at `/compute`, `v21` at `/compute/v2.1`; `v20` at `/compute/v2`, for clients that know no microversions. */
 export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Service<NovaApi>; v21: Service<NovaApi> } {
@@ -119,3 +127,4 @@ export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Se
 }
 
 export type { NovaApi } from './deps.ts'
+export { noVolumeService, type VolumeService } from './volume-service.ts'

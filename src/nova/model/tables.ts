@@ -393,6 +393,28 @@ export const consoleAuthTokens = sqliteTable(
   ],
 )
 
+/** File shares that servers mount. */
+export const shareMapping = sqliteTable(
+  'share_mapping',
+  {
+    ...timestamps,
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    uuid: varchar('uuid', { length: 36 }),
+    instance_uuid: varchar('instance_uuid', { length: 36 }).references(() => instances.uuid),
+    share_id: varchar('share_id', { length: 36 }),
+    status: varchar('status', { length: 32 }),
+    tag: varchar('tag', { length: 48 }),
+    export_location: text('export_location'),
+    share_proto: varchar('share_proto', { length: 32 }),
+  },
+  (table) => [
+    index('share_idx').on(table.share_id),
+    index('share_mapping_instance_uuid_share_id_idx').on(table.instance_uuid, table.share_id),
+    uniqueIndex('uniq_key_pairs0instance_uuid0share_id').on(table.instance_uuid, table.share_id),
+    uniqueIndex('uniq_key_pairs0instance_uuid0tag').on(table.instance_uuid, table.tag),
+  ],
+)
+
 /** Integers for the EC2 form of a server's id. */
 export const instanceIdMappings = sqliteTable(
   'instance_id_mappings',
