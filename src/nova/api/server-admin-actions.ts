@@ -80,7 +80,12 @@ const resetState = operation({
     ),
   }),
   handle: (request, nova: NovaApi) => {
-    nova.model.instances.update(serverOf(request, nova).uuid, { vm_state: request.body, task_state: null })
+    const { uuid } = serverOf(request, nova)
+    nova.db.transaction(() => {
+      nova.model.instances.update(uuid, { vm_state: request.body, task_state: null })
+      // Whatever still runs finds its task gone and ends without a word.
+      nova.model.actions.supersede(uuid)
+    })
     return undefined
   },
 })

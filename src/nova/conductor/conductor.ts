@@ -142,20 +142,21 @@ export class Conductor implements AsyncDisposable {
   }
 
   /**
-   * Deletes in any state; a server that is being deleted already stays so. With a reclaim interval, one that has run is kept
+   * Deletes in any state; a server that is being deleted already stays so. With a reclaim interval, one that has a guest is kept
    * to be restored, unless it is forced.
    * @throws {CloudError} `conflict` when it is locked.
    */
   delete(instance: Instance, caller: Caller, { force = false }: { force?: boolean } = {}): void {
     const { db, model, sagas, queue, config } = this.#deps
     checkLock(instance, caller)
-    if (!force && config.get(novaConfig).reclaimInstanceInterval > 0 && instance.launchedAt !== null) {
+    if (!force && config.get(novaConfig).reclaimInstanceInterval > 0 && instance.launchedAt !== null && instance.host !== null) {
       this.#deleteSoftly(instance, caller)
       return
     }
     if (instance.taskState === 'deleting' && sagas.busy(instance.uuid)) return
     db.transaction(() => {
       model.instances.update(instance.uuid, { task_state: 'deleting', progress: 0 })
+      model.actions.supersede(instance.uuid)
       model.actions.begin('delete', instance.uuid, caller)
       void sagas.start(deleteServer, { uuid: instance.uuid }, { key: instance.uuid, requestId: caller.requestId, supersedes: true })
     })
@@ -231,6 +232,7 @@ export class Conductor implements AsyncDisposable {
     const outcome = db.transaction(() => {
       const expected = { ...(rule.vmStates ? { vmState: rule.vmStates } : {}), ...(rule.tasks ? { taskState: rule.tasks } : {}) }
       model.instances.update(uuid, { task_state: rule.task }, expected)
+      if (supersedes) model.actions.supersede(uuid)
       model.actions.begin(rule.action ?? rule.name, uuid, caller)
       rows?.()
       if (secret !== undefined) adminPasswords.set(uuid, secret)

@@ -20,8 +20,10 @@ export type ActionRule = {
   readonly task: TaskState | null
   readonly mustHaveLaunched?: boolean
   readonly checksLock?: boolean
-  /** Without a host it is refused whatever the state. */
+  /** Without a host it is refused whatever the state, rather than when the state would let it pass. */
   readonly needsHost?: boolean
+  /** It needs no host at all. */
+  readonly mayLackHost?: boolean
 }
 
 export type PowerRule = ActionRule & { readonly task: TaskState; readonly ends: VmState }
@@ -91,4 +93,5 @@ export function checkRule(instance: Instance, rule: ActionRule, caller: Pick<Cal
   if (rule.needsHost) hostOf(instance)
   checkState(instance, rule.name, rule.vmStates, rule.tasks)
   if (rule.mustHaveLaunched !== false) checkLaunched(instance, rule.name)
+  if (!rule.mayLackHost) hostOf(instance)
 }

@@ -47,7 +47,7 @@ export const powerServer = saga<PowerInput, ConductorDeps>('power-server/1')
       const { model, db, queue, clock } = deps
       const { ends, task } = powerRules[action]
       const change = { vm_state: ends, task_state: null, power_state: power ?? usualPower[ends] ?? PowerState.noState }
-      if (!model.instances.tryUpdate(uuid, change, { taskState: [task] })) return
+      if (isSuperseded(uuid, requestId, deps) || !model.instances.tryUpdate(uuid, change, { taskState: [task] })) return
       if (requestId !== null) {
         model.actions.event(uuid, requestId, { event: eventOf(action), startTime: clock.text(), host })
         model.actions.finish(uuid, requestId)
@@ -59,9 +59,14 @@ export const powerServer = saga<PowerInput, ConductorDeps>('power-server/1')
   .end({
     undone({ input: { uuid, action, host }, requestId }, error, deps) {
       const { model, db, queue } = deps
+      if (isSuperseded(uuid, requestId, deps)) return
       if (!model.instances.tryUpdate(uuid, { task_state: null }, { taskState: [powerRules[action].task] })) return
       const { message } = recordFailure(deps, uuid, requestId, error, { event: eventOf(action), startTime: deps.clock.text(), host })
       const instance = model.instances.get(uuid)
       db.afterCommit(() => notify(queue, `${phases[action]}.error`, instance, { requestId, fault: message }))
     },
   })
+
+/** A hard reboot that takes another's place has its task too: then the task is not this one's to end. */
+const isSuperseded = (uuid: string, requestId: string | null, { model }: ConductorDeps): boolean =>
+  requestId !== null && (model.actions.find(uuid, requestId)?.finishTime ?? null) !== null

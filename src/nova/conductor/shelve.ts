@@ -32,7 +32,13 @@ export const offloadRule: ActionRule = {
   tasks: [null],
   task: 'shelving_offloading',
 }
-export const unshelveRule: ActionRule = { name: 'unshelve', vmStates: ['shelved', 'shelved_offloaded'], tasks: [null], task: 'unshelving' }
+export const unshelveRule: ActionRule = {
+  name: 'unshelve',
+  vmStates: ['shelved', 'shelved_offloaded'],
+  tasks: [null],
+  task: 'unshelving',
+  mayLackHost: true,
+}
 
 const shelving: readonly TaskState[] = ['shelving', 'shelving_image_pending_upload', 'shelving_image_uploading', 'shelving_offloading']
 const unshelving: readonly TaskState[] = ['unshelving', 'spawning']

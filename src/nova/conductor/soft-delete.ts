@@ -17,6 +17,9 @@ export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delet
   .step('guest', {
     async run({ input: { uuid, host } }, deps) {
       if (host !== null) await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+      // There is no way back to the old size from here on, and a restored guest is to take another.
+      if (host !== null && deps.model.instances.find(uuid)?.vmState === 'resized')
+        await askHost(deps.queue, host, 'confirmResize', { uuid }, uuid)
       return { deletedAt: deps.clock.text() }
     },
     commit({ input: { uuid, host }, requestId }, { deletedAt }, deps) {

@@ -62,6 +62,16 @@ export class InstanceActions {
       .run(now, now, message, instanceUuid, requestId)
   }
 
+  /** Ends what has no end yet: another request has taken the instance over. */
+  supersede(instanceUuid: string): void {
+    const now = this.#clock.text()
+    this.#db
+      .prepare(
+        "UPDATE instance_actions SET finish_time = ?, updated_at = ?, message = 'Error' WHERE instance_uuid = ? AND finish_time IS NULL",
+      )
+      .run(now, now, instanceUuid)
+  }
+
   /** One step, written when it has ended. */
   event(
     instanceUuid: string,
