@@ -22,7 +22,7 @@ describe.skipIf(isMissing)('the console page', () => {
   beforeAll(async () => {
     mkdirSync(artifacts, { recursive: true })
     profile = mkdtempSync(join(tmpdir(), 'minicloud-chromium-'))
-    room = await startConsoleCloud()
+    room = await startConsoleCloud({ flags: { 'serial_console.enabled': 'true', 'spice.enabled': 'true' } })
     browser = await chromium.launchPersistentContext(profile, {
       executablePath: chromiumPath,
       args: switches.split(' '),
@@ -40,13 +40,13 @@ describe.skipIf(isMissing)('the console page', () => {
   const said = async (id: string) => await room.driver.consoleOutput(id, 6)
   const focused = (page: Page) => page.evaluate('document.activeElement?.id || document.activeElement?.tagName')
 
-  async function open(id: string): Promise<Page> {
+  async function open(id: string, url?: string): Promise<Page> {
     const page = await browser.newPage()
     page.on('console', (message) => {
       if (message.type() === 'error') complaints.push(message.text())
     })
     page.on('pageerror', (error) => complaints.push(error.message))
-    await page.goto(await room.url(id))
+    await page.goto(url ?? (await room.url(id)))
     await state(page, 'connected')
     return page
   }
@@ -97,6 +97,58 @@ describe.skipIf(isMissing)('the console page', () => {
     expect(await page.isDisabled('#cad')).toBe(true)
     await shot(page, 'stopped')
     expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  test('a serial line is a terminal under the address of its WebSocket', async () => {
+    const id = await room.boot("line's")
+    const url = (await room.url(id, 'serial', 'serial')).replace(/^ws/, 'http')
+    const page = await open(id, url)
+    expect(await page.textContent('#name')).toBe("line's")
+    expect(page.url()).toBe(`${room.origin}/console/websockify?title=line%27s`)
+    const text = () =>
+      page
+        .locator('.xterm-rows')
+        .textContent()
+        .then((found) => (found ?? '').replaceAll('\u00a0', ' '))
+    await until('what the guest says', async () => (await text()).includes('login:'))
+    expect(await focused(page)).toBe('TEXTAREA')
+    await page.keyboard.type('root')
+    await page.keyboard.press('Enter')
+    await until('the typed line', async () => (await said(id)).includes('login: root\n'))
+    await until('its echo', async () => (await text()).includes('root'))
+    await page.keyboard.type('echo "<b>no markup</b>"')
+    await until('markup as text', async () => (await text()).includes('<b>no markup</b>'))
+    await page.click('#size')
+    await until('the size', async () => /stty rows \d+ cols \d+/.test(await said(id)))
+    await shot(page, 'serial')
+
+    await page.keyboard.press('Control+Alt+m')
+    expect(await focused(page)).toBe('size')
+    await page.keyboard.press('Tab')
+    expect(await focused(page)).toBe('copy')
+    await page.click('#clear')
+    await until('a clear window', async () => !(await text()).includes('login:'))
+
+    room.driver.happen(id, 'shutdown')
+    await state(page, 'ended')
+    expect(await page.textContent('#headline')).toBe('The guest stopped.')
+    expect(await page.textContent('#command')).toBe(`openstack console url show --serial 'line'\\''s'`)
+    expect(complaints).toEqual([])
+    await page.goto(url)
+    await state(page, 'ended')
+    expect(await page.textContent('#headline')).toBe('This console link has been used or has expired.')
+    complaints.length = 0
+    await page.setViewportSize({ width: 420, height: 700 })
+    await shot(page, 'serial-used')
+    await page.close()
+  })
+
+  test('a screen that does not speak SPICE is not waited for', async () => {
+    const page = await browser.newPage()
+    await page.goto(await room.url(await room.boot('unspiced'), 'spice', 'spice-html5'))
+    await state(page, 'ended')
+    expect(await page.textContent('#headline')).toBe('This console does not speak SPICE.')
     await page.close()
   })
 

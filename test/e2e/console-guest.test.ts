@@ -45,7 +45,8 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`a guest in the b
   beforeAll(async () => {
     mkdirSync(artifacts, { recursive: true })
     host = await makeRealHost(join(dir, 'libvirt'))
-    cloud = await host.serve({ dataDir: join(dir, 'data') })
+    const env = { MINICLOUD_SERIAL_CONSOLE_ENABLED: 'true', MINICLOUD_SPICE_ENABLED: 'true' }
+    cloud = await host.serve({ dataDir: join(dir, 'data'), env })
     session = await Session.login(cloud)
     id = await session.create({ name: 'web1' })
     browser = await chromium.launchPersistentContext(join(dir, 'profile'), {
@@ -82,11 +83,56 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`a guest in the b
       return (await seen(page)).sum === sum ? true : null
     })
 
+  const complaints: string[] = []
+  async function open(...kind: string[]): Promise<Page> {
+    const { url } = await cloud.json('console', 'url', 'show', ...kind, 'web1')
+    const page = await browser.newPage()
+    page.on('pageerror', (error) => complaints.push(error.message))
+    await page.goto(url.replace(/^ws/, 'http'))
+    await state(page, 'connected')
+    return page
+  }
+
+  /** The serial line, at which somebody logs in. */
+  async function serial(): Promise<Page> {
+    const page = await open('--serial')
+    const shows = (what: string) =>
+      until(`the terminal to show ${what}`, async () =>
+        ((await page.locator('.xterm-rows').textContent()) ?? '').replaceAll('\u00a0', ' ').includes(what) ? true : null,
+      )
+    await page.keyboard.press('Enter')
+    await shows('web1 login:')
+    await page.keyboard.type('root\n')
+    await shows('Password:')
+    await page.keyboard.type('tiny\n')
+    await shows('root@web1:~#')
+    await page.click('#size')
+    await page.keyboard.type('clear; stty size; uname -srm; ls --color=always /\n')
+    await shows(' x86_64')
+    await shows('etc')
+    await page.screenshot({ path: join(artifacts, 'console-serial-guest.png') })
+    return page
+  }
+
+  /** The same screen by SPICE, which takes keys too. */
+  async function spiced(): Promise<Page> {
+    const page = await open('--spice')
+    expect(page.url()).not.toContain('token')
+    await until('letters on the screen', async () => {
+      const now = (await page.locator('#screen canvas').count()) === 0 ? null : await seen(page)
+      return now && now.lit > 1000 ? now : null
+    })
+    await page.click('#screen canvas')
+    await type(page, 'echo "typed by spice: $(hostname)" > /dev/ttyS0')
+    await session.says(id, 'typed by spice: web1', 30_000)
+    await page.screenshot({ path: join(artifacts, 'console-spice-guest.png') })
+    return page
+  }
+
   it('shows its screen, takes keys, and says when the guest stops', async () => {
     const { url } = await cloud.json('console', 'url', 'show', '--novnc', 'web1')
     expect(url).toMatch(new RegExp(`^${session.url}/`))
     const page = await browser.newPage()
-    const complaints: string[] = []
     page.on('pageerror', (error) => complaints.push(error.message))
     await page.goto(url)
     await state(page, 'connected')
@@ -125,7 +171,13 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`a guest in the b
     expect(await again.textContent('#headline')).toBe('This console link has been used or has expired.')
     await again.close()
 
+    const line = await serial()
+    const spice = await spiced()
     await session.action(id, 'os-stop')
+    for (const each of [line, spice]) {
+      await state(each, 'ended')
+      expect(await each.textContent('#headline')).toBe('The guest stopped.')
+    }
     await state(page, 'ended')
     expect(await page.textContent('#headline')).toBe('The guest stopped.')
     await page.screenshot({ path: join(artifacts, 'console-ended.png') })
