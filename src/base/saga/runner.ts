@@ -110,6 +110,11 @@ export class SagaRunner {
     return this.#lanes.has(key)
   }
 
+  /** Resolves when no saga of this key runs or waits. */
+  async idle(key: string): Promise<void> {
+    for (let lane = this.#lanes.get(key); lane; lane = this.#lanes.get(key)) await lane.tail
+  }
+
   /** Resolves when no saga runs or waits. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled([...this.#running])

@@ -50,13 +50,17 @@ function settleMove(deps: ConductorDeps, uuid: string, migration: Migration): vo
   else settle(deps, migration.uuid)
 }
 
-/** A server that is deleted needs its old self no more: a move that waits is confirmed. In the caller's transaction. */
+/**
+ * A server that is deleted needs its old self no more: a move that waits is confirmed, and what earlier ones hold that nobody
+ * ended is let go of. In the caller's transaction.
+ */
 export function settleForDeletion(deps: ConductorDeps, uuid: string): void {
-  const migration = deps.model.migrations.latest(uuid)
+  const [migration, ...earlier] = deps.model.migrations.list({ instanceUuid: uuid })
   if (!migration || !deps.model.instances.find(uuid)) return
   if (['finished', 'confirming', 'reverting'].includes(migration.status)) settleMove(deps, uuid, migration)
-  else settle(deps, migration.uuid)
-  for (const host of [migration.source_compute, migration.dest_compute]) if (host) removeLeftover(deps, uuid, host)
+  for (const move of [migration, ...earlier]) settle(deps, move.uuid)
+  const hosts = new Set([migration, ...earlier].flatMap(({ source_compute, dest_compute }) => [source_compute, dest_compute]))
+  for (const host of hosts) if (host) removeLeftover(deps, uuid, host)
 }
 
 export const confirmResize = saga<MoveEndInput, ConductorDeps>('confirm-resize/1')

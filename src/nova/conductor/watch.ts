@@ -47,6 +47,8 @@ export class HostWatch implements AsyncDisposable {
   readonly #host: string
   readonly #ends: (() => void)[] = []
   #timers: Timer[] = []
+  /** Guests that changed while a saga was on them: they are looked at when it has ended. */
+  readonly #told = new Set<string>()
 
   constructor(deps: ConductorDeps, { host }: { host: string }) {
     this.#deps = deps
@@ -190,8 +192,14 @@ export class HostWatch implements AsyncDisposable {
   async #guestChanged({ host, uuid }: GuestChanged): Promise<void> {
     const { model, sagas, queue, log } = this.#deps
     try {
+      if (this.#told.has(uuid)) return
+      if (sagas.busy(uuid)) {
+        this.#told.add(uuid)
+        await sagas.idle(uuid)
+        this.#told.delete(uuid)
+      }
       const instance = model.instances.find(uuid)
-      if (!instance || instance.taskState !== null || sagas.busy(uuid)) return
+      if (!instance || instance.host !== host || instance.taskState !== null) return
       const guest = await askHost(queue, host, 'info', { uuid })
       const now = model.instances.find(uuid)
       if (now && !sagas.busy(uuid)) syncPower(this.#deps, now, guest, (found) => this.#powerOff(found))
