@@ -1,5 +1,5 @@
 /** Key pairs over HTTP. */
-import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CloudCall, startTestCloud, type TestCloud } from '../support/cloud.ts'
@@ -81,6 +81,19 @@ describe('generate', () => {
     const blob = Buffer.from(keypair.public_key.split(' ')[1], 'base64')
     expect(blob.subarray(-256).toString('base64url')).toBe(n)
     await drop('gen')
+  })
+
+  it('makes a certificate for type x509 up to 2.91, whose key file is answered once', async () => {
+    const answer = await make('gen', { type: 'x509', public_key: undefined }, { version: '2.91' })
+    const { keypair } = answer.body
+    const found = new X509Certificate(keypair.public_key)
+    expect([answer.status, keypair.type, keypair.fingerprint]).toEqual([201, 'x509', found.fingerprint.toLowerCase()])
+    expect(found.subject).toBe(`CN=${keypair.user_id}`)
+    expect(Buffer.from(keypair.private_key, 'base64').toString('base64')).toBe(keypair.private_key)
+    const shown = (await call('GET', '/os-keypairs/gen', { as: 'demo', version: '2.91' })).body.keypair
+    expect([shown.private_key, shown.public_key]).toEqual([undefined, keypair.public_key])
+    await drop('gen')
+    expect((await make('gen', { type: 'x509', public_key: undefined }, { version: '2.92' })).status).toBe(400)
   })
 })
 

@@ -7,7 +7,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { conflict, invalid } from '../../base/errors.ts'
 import { as, atLeast, bodies, field, type Incoming, operation, principalOf, type Target, view } from '../../base/http/index.ts'
-import { apiConfig, fingerprintOf, generateSshKey, type Keypair, type KeyType } from '../model/index.ts'
+import { apiConfig, fingerprintOf, generateSshKey, generateX509Key, type Keypair, type KeyType } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, knownQuery, pageNames, pageSize, shortText } from './known-query.ts'
 import { nextLink } from './links.ts'
@@ -116,7 +116,7 @@ const createKeypair = operation({
     '2.10': rung({ name: serverName, public_key: Type.Optional(publicKey), type: keyTypeWord, user_id: user }),
     '2.92': rung({ name: serverName, public_key: publicKey, type: keyTypeWord, user_id: user }, newNames),
   }),
-  handle: async (request: Incoming<NewKeypair>, { model }: NovaApi) => {
+  handle: async (request: Incoming<NewKeypair>, { model, clock }: NovaApi) => {
     const { name, type: keyType, publicKey: given } = request.body
     const userId = userOfNew(request)
     const limit = model.quotas.limitsFor(principalOf(request.context).projectId ?? '', userId).key_pairs
@@ -127,9 +127,8 @@ const createKeypair = operation({
         keypair: created(model.keypairs.create({ userId, name, type: keyType, publicKey: given, fingerprint }, limit), request.context),
       }
     }
-    if (keyType !== 'ssh') throw invalid('Keypair data is invalid: this cloud makes SSH keys only; send the certificate as public_key.')
     model.keypairs.requireRoom(userId, limit)
-    const { privateKey, ...made } = await generateSshKey()
+    const { privateKey, ...made } = keyType === 'ssh' ? await generateSshKey() : await generateX509Key(userId, new Date(clock.now()))
     const keypair = model.keypairs.create({ userId, name, type: keyType, ...made }, limit)
     return { keypair: { ...created(keypair, request.context), private_key: privateKey } }
   },

@@ -76,3 +76,4 @@ export type { GroupPolicy, GroupViewer, ServerGroup, ServerGroups } from './serv
 export type { ShareMapping } from './shares.ts'
 export { fingerprintOf, generateSshKey, type KeyType } from './ssh-keys.ts'
 export { showsProgress, statesOf, statusOf, type TaskState, type VmState } from './states.ts'
+export { generateX509Key } from './x509-keys.ts'
