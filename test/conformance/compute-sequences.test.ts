@@ -1,0 +1,234 @@
+/**
+ * Random sequences of requests by two users to a cloud of three hosts: servers come, change and go, several requests at once,
+ * hosts fail and are slow, the process ends and starts again. Whenever nothing runs, all that is recorded tells one story, and
+ * when everything is deleted nothing is left.
+ *
+ * `SEQUENCES_SEED`, `SEQUENCES_RUNS` and `SEQUENCES_LENGTH` hunt longer or repeat what failed; a failure prints its steps.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
+import type { FakeDriver } from '../../src/nova/virt/fake/index.ts'
+import { startTestCloud, type TestCloud } from '../support/cloud.ts'
+import { brokenInvariants, leftovers } from '../support/compute-invariants.ts'
+import { pick, type Random, type RandomScene, randomFrom, randomRequest, type Step } from '../support/random-requests.ts'
+
+const seed = Number(process.env.SEQUENCES_SEED ?? 20_261_122)
+const runs = Number(process.env.SEQUENCES_RUNS ?? 25)
+const length = Number(process.env.SEQUENCES_LENGTH ?? 20)
+const hosts = 3
+const compute = '/compute/v2.1'
+const flags: Record<string, string> = {
+  'fake.hosts': String(hosts),
+  'fake.memory_mb': '2048',
+  'fake.local_gb': '40',
+  'fake.operation_delay_ms': '1',
+  'fake.boot_delay_ms': '2',
+  'DEFAULT.ram_allocation_ratio': '1',
+  'DEFAULT.reserved_host_memory_mb': '0',
+  'quota.instances': '8',
+  'quota.cores': '12',
+  'quota.ram': '6000',
+}
+/** What an operator may have set at the next start. */
+const settings: readonly Record<string, string>[] = [
+  {},
+  { 'DEFAULT.reclaim_instance_interval': '3600' },
+  { 'DEFAULT.shelved_offload_time': '-1' },
+  { 'DEFAULT.allow_resize_to_same_host': 'true' },
+]
+/** Actions of a host that may fail. */
+const failing = [
+  'spawn',
+  'destroy',
+  'powerOn',
+  'powerOff',
+  'reboot',
+  'pause',
+  'unpause',
+  'suspend',
+  'resume',
+  'snapshot',
+  'rescue',
+] as const
+const failingToo = [
+  'unrescue',
+  'resize',
+  'confirmResize',
+  'revertResize',
+  'attachInterface',
+  'detachInterface',
+  'depart',
+  'arrive',
+] as const
+const statuses = new Set([200, 201, 202, 204, 400, 403, 404, 409, 501])
+
+let dataDir: string
+let cloud: TestCloud
+let image: string
+let network: string
+let group: string
+let random: Random = randomFrom(seed)
+
+/** Hosts take their time, some much more than others. */
+function unevenClock(): Clock {
+  const clock = systemClock()
+  return { ...clock, sleep: (ms, signal) => clock.sleep(ms < 50 && random() < 0.1 ? ms * 15 : ms, signal) }
+}
+
+async function start(more: Record<string, string>): Promise<void> {
+  cloud = await startTestCloud({ flags: { ...flags, ...more }, dataDir, clock: unevenClock() })
+}
+
+/** A new cloud, with what the requests name. */
+async function found(): Promise<void> {
+  dataDir = mkdtempSync(join(tmpdir(), 'minicloud-sequences-'))
+  await start({})
+  image = (await cloud.call('GET', '/image/v2/images?name=tiny')).body.images[0].id
+  network = (await cloud.call('GET', '/network/v2.0/networks?name=private', { as: 'demo' })).body.networks[0].id
+  const wish = { server_group: { name: 'apart', policy: 'soft-anti-affinity' } }
+  group = (await cloud.call('POST', `${compute}/os-server-groups`, { as: 'demo', version: '2.64', body: wish })).body.server_group.id
+}
+
+async function raze(): Promise<void> {
+  await cloud[Symbol.asyncDispose]()
+  rmSync(dataDir, { recursive: true, force: true })
+}
+beforeAll(found)
+afterAll(raze)
+
+/** One sequence: what was done, and which servers no longer say what is so. */
+class Run {
+  readonly steps: string[] = []
+  readonly untrue = new Set<string>()
+  #settings: Record<string, string> = {}
+
+  async send(step: Step): Promise<number> {
+    const { as, method, path, version, body } = step
+    const answer = await cloud.call(method, `${compute}${path}`, {
+      as,
+      ...(version ? { version } : {}),
+      ...(body === undefined ? {} : { body }),
+    })
+    this.steps.push(
+      `${as} ${method} ${path} ${version ?? ''} ${JSON.stringify(body) ?? ''} → ${answer.status} ${answer.status >= 400 ? answer.text : ''}`,
+    )
+    expect([...statuses], answer.text).toContain(answer.status)
+    if (answer.status === 202 && JSON.stringify(body)?.includes('os-resetState')) this.untrue.add(step.server ?? '')
+    return answer.status
+  }
+
+  async settled(): Promise<void> {
+    await cloud.settle()
+    // What guests have told meanwhile is looked into once nothing runs.
+    await new Promise((resolve) => setImmediate(resolve))
+    await cloud.settle()
+    const broken = brokenInvariants(cloud, { dataDir, untrue: this.untrue })
+    const over = await this.#quotas()
+    this.steps.push('settled')
+    expect([...broken, ...over]).toEqual([])
+  }
+
+  /** What the quota counts is what the servers come to. */
+  async #quotas(): Promise<string[]> {
+    const wrong: string[] = []
+    for (const as of ['admin', 'demo'] as const) {
+      const { absolute } = (await cloud.call('GET', `${compute}/limits`, { as })).body.limits
+      const { servers } = (await cloud.call('GET', `${compute}/servers/detail`, { as, version: '2.47' })).body
+      const counted = servers.filter((server: { status: string }) => server.status !== 'SOFT_DELETED')
+      const sum = (of: (flavor: { vcpus: number; ram: number }) => number) =>
+        counted.reduce((total: number, server: { flavor: { vcpus: number; ram: number } }) => total + of(server.flavor), 0)
+      const used = [absolute.totalInstancesUsed, absolute.totalCoresUsed, absolute.totalRAMUsed]
+      const wanted = [counted.length, sum(({ vcpus }) => vcpus), sum(({ ram }) => ram)]
+      if (used.join() !== wanted.join()) wrong.push(`quota of ${as}: ${used} is used, its servers come to ${wanted}`)
+    }
+    return wrong
+  }
+
+  fail(): void {
+    const driver = cloud.cloud.drivers[Math.floor(random() * hosts)] as FakeDriver
+    const [action, reason, times] = [
+      pick(random, [...failing, ...failingToo]),
+      pick(random, ['failed', 'wrong-state'] as const),
+      1 + Math.floor(random() * 2),
+    ]
+    this.steps.push(`${driver.host} fails ${action} ${reason} ${times} times`)
+    driver.failNext(action, reason, times)
+  }
+
+  /** A guest does something of its own accord. */
+  async happen(): Promise<void> {
+    const driver = pick(random, cloud.cloud.drivers) as FakeDriver
+    const running = (await driver.list()).filter(({ power }) => power === 1)
+    if (running.length === 0) return
+    const [{ uuid }, what] = [pick(random, running), pick(random, ['shutdown', 'crash', 'reboot'] as const)]
+    this.steps.push(`guest ${uuid} on ${driver.host}: ${what}`)
+    driver.happen(uuid, what)
+  }
+
+  async restart(): Promise<void> {
+    this.#settings = pick(random, settings)
+    this.steps.push(`restarted with ${JSON.stringify(this.#settings)}`)
+    await cloud[Symbol.asyncDispose]()
+    await start(this.#settings)
+  }
+
+  /** Live servers, and who would ask about them. */
+  servers(): RandomScene['servers'] {
+    return cloud.cloud.ground.db
+      .prepare<{ uuid: string; owner: string }>(
+        `SELECT i.uuid, p.name AS owner FROM instances i JOIN project p ON p.id = i.project_id WHERE i.deleted = 0 ORDER BY i.id`,
+      )
+      .all() as RandomScene['servers']
+  }
+
+  async step(): Promise<void> {
+    const dice = random()
+    if (dice < 0.05) return this.fail()
+    if (dice < 0.09) return await this.happen()
+    if (dice < 0.1) return await this.restart()
+    const scene = { image, network, group, servers: this.servers(), db: cloud.cloud.ground.db }
+    if (dice < 0.25 && scene.servers.length > 0) {
+      const server = pick(random, scene.servers)
+      const several = Array.from({ length: 2 + Math.floor(random() * 3) }, () => randomRequest(random, scene, server))
+      this.steps.push(`${several.length} at once`)
+      await Promise.all(several.map((each) => this.send(each)))
+    } else await this.send(randomRequest(random, scene))
+    if (random() < 0.6) await this.settled()
+  }
+
+  async end(): Promise<void> {
+    await this.settled()
+    // Faults that nobody has met yet go with the hosts.
+    await this.restart()
+    await cloud.settle()
+    for (const { uuid } of this.servers())
+      await this.send({ as: 'admin', method: 'POST', path: `/servers/${uuid}/action`, body: { forceDelete: null }, server: uuid })
+    await cloud.settle()
+    expect(await leftovers(cloud)).toEqual([])
+  }
+}
+
+it.each(Array.from({ length: runs }, (_, i) => seed + i))(
+  'of seed %i',
+  async (own) => {
+    random = randomFrom(own)
+    const run = new Run()
+    try {
+      for (let i = 0; i < length; i++) await run.step()
+      await run.end()
+    } catch (error) {
+      await raze()
+      await found()
+      throw new Error(
+        `SEQUENCES_SEED=${own} SEQUENCES_RUNS=1 SEQUENCES_LENGTH=${length}\n${run.steps.join('\n')}\n${error instanceof Error ? error.message : error}`,
+        {
+          cause: error,
+        },
+      )
+    }
+  },
+  60_000,
+)
