@@ -137,7 +137,9 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
       if (host !== null) return
       db.transaction(() => {
         placement.release(uuid)
-        model.instances.tryUpdate(uuid, { host: null, node: null, task_state: 'unshelving' }, { taskState: unshelving })
+        // Who supersedes this has set a task of its own, and finds the server without a host again.
+        model.instances.tryUpdate(uuid, { host: null, node: null }, { vmState: ['shelved_offloaded'] })
+        model.instances.tryUpdate(uuid, { task_state: 'unshelving' }, { taskState: unshelving })
       })
     },
   })

@@ -15,7 +15,8 @@ export type SoftDeleteInput = { uuid: string; host: string | null }
 
 export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delete-server/1')
   .step('guest', {
-    async run({ input: { uuid, host } }, deps) {
+    async run({ input: { uuid } }, deps) {
+      const host = deps.model.instances.find(uuid)?.host ?? null
       if (host !== null) await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
       // There is no way back to the old size from here on, and a restored guest is to take another.
       if (host !== null && deps.model.instances.find(uuid)?.vmState === 'resized')
@@ -36,7 +37,7 @@ export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delet
     },
   })
 
-export const restoreRule: ActionRule = { name: 'restore', vmStates: ['soft-delete'], tasks: [null], task: 'restoring' }
+export const restoreRule: ActionRule = { name: 'restore', vmStates: ['soft-delete'], tasks: [null], task: 'restoring', mayLackHost: true }
 
 export const restoreServer = saga<SoftDeleteInput, ConductorDeps>('restore-server/1')
   .step('guest', {
@@ -47,7 +48,8 @@ export const restoreServer = saga<SoftDeleteInput, ConductorDeps>('restore-serve
       return { power: guest?.power ?? null }
     },
     commit({ input: { uuid, host }, requestId }, { power }, deps) {
-      const change = { vm_state: 'active', task_state: null, power_state: power ?? PowerState.running, deleted_at: null } as const
+      const vmState = host === null ? 'shelved_offloaded' : 'active'
+      const change = { vm_state: vmState, task_state: null, power_state: power ?? PowerState.shutdown, deleted_at: null } as const
       if (!deps.model.instances.tryUpdate(uuid, change, { taskState: ['restoring'] })) return
       ended(deps, { uuid, requestId, host, event: 'compute_restore_instance', phase: 'restore' })
     },
