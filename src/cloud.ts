@@ -23,7 +23,7 @@ import { makeImages } from './image/index.ts'
 import { makeNetworks } from './network/index.ts'
 import { makeComputeApi, noVolumeService } from './nova/api/index.ts'
 import { ComputeManager, computeConfig } from './nova/compute/index.ts'
-import { Conductor } from './nova/conductor/index.ts'
+import { Conductor, LiveTurns } from './nova/conductor/index.ts'
 import { makeConsoles } from './nova/console/index.ts'
 import { makeMetadata } from './nova/metadata/index.ts'
 import { makeModel, novaConfig } from './nova/model/index.ts'
@@ -130,7 +130,17 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const metadata = makeMetadata({ ...ground, model, networks })
     closers.push(() => metadata[Symbol.asyncDispose]())
     const conductor = new Conductor(
-      { ...ground, model, scheduler, placement, networks, images, configDriveFiles: metadata.configDriveFiles, adminPasswords: new Map() },
+      {
+        ...ground,
+        model,
+        scheduler,
+        placement,
+        networks,
+        images,
+        configDriveFiles: metadata.configDriveFiles,
+        adminPasswords: new Map(),
+        liveTurns: new LiveTurns(),
+      },
       { host },
     )
     closers.push(() => conductor[Symbol.asyncDispose]())

@@ -10,7 +10,14 @@ import { type Images, imageCacheConfig, imageConfig, imageDiskConfig, makeImages
 import { makeFakeDriver as makeFakeNetwork } from '../../src/network/drivers/index.ts'
 import { makeNetworks, networkConfig, networkQuotaConfig } from '../../src/network/index.ts'
 import { ComputeManager, computeConfig } from '../../src/nova/compute/index.ts'
-import { type BuildRequest, type Caller, Conductor, type ConductorDeps, conductorConfig } from '../../src/nova/conductor/index.ts'
+import {
+  type BuildRequest,
+  type Caller,
+  Conductor,
+  type ConductorDeps,
+  conductorConfig,
+  LiveTurns,
+} from '../../src/nova/conductor/index.ts'
 import { apiConfig, type Instance, makeModel, novaConfig, quotaConfig } from '../../src/nova/model/index.ts'
 import { filterSchedulerConfig, makeScheduler, schedulerConfig } from '../../src/nova/scheduler/index.ts'
 import { type FakeDriver, fakeConfig, makeFakeDriver } from '../../src/nova/virt/index.ts'
@@ -72,6 +79,7 @@ export async function testCompute({ hosts = 1, flags = {}, clock = systemClock()
     scheduler: makeScheduler(ground, model, placement),
     configDriveFiles: async () => [],
     adminPasswords: new Map(),
+    liveTurns: new LiveTurns(),
   }
   const conductor = new Conductor(deps, { host: 'host1' })
   conductor.watch.start()

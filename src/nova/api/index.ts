@@ -33,7 +33,9 @@ import { serverInsightOperations } from './server-insight.ts'
 import { serverInterfaceOperations } from './server-interfaces.ts'
 import { serverIpOperations } from './server-ips.ts'
 import { serverMetadataOperations } from './server-metadata.ts'
+import { serverLiveMigrationOperations } from './server-live-migration.ts'
 import { serverMoveOperations } from './server-moves.ts'
+import { serverMigrationOperations } from './server-migrations.ts'
 import { serverRebuildOperations } from './server-rebuild.ts'
 import { serverRescueOperations } from './server-rescue.ts'
 import { serverResizeOperations } from './server-resize.ts'
@@ -59,6 +61,8 @@ const direct = [
   ...serverResizeOperations,
   ...serverMoveOperations,
   ...serverShelveOperations,
+  ...serverLiveMigrationOperations,
+  ...serverMigrationOperations,
   ...serverRescueOperations,
   ...serverInsightOperations,
   ...serverRebuildOperations,

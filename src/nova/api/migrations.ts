@@ -11,12 +11,11 @@ import type { NovaApi } from './deps.ts'
 import { anyText, booleanWord, type Known, knownQuery, pageNames, pageSize } from './known-query.ts'
 import { links, nextLink } from './links.ts'
 import { markerNotFound } from './paging.ts'
+import { inProgress } from './server-migrations.ts'
 import { filterTime } from './times.ts'
 
 type Shown = { record: Migration; showsHosts: boolean }
 
-/** Of those a live migration can still be aborted or hurried. */
-const running = new Set(['queued', 'preparing', 'running', 'post-migrating'])
 const since23 = { since: '2.23' }
 const hostField =
   (name: 'source_compute' | 'source_node' | 'dest_compute' | 'dest_node' | 'dest_host') =>
@@ -40,7 +39,7 @@ const migrationView = view<Shown>({
   updated_at: ({ record }) => (record.updated_at === null ? null : isoMicros(record.updated_at)),
   links: field(
     ({ record }: Shown, context: RequestContext) =>
-      record.migration_type === 'live-migration' && running.has(record.status)
+      record.migration_type === 'live-migration' && inProgress.includes(record.status)
         ? links(context, `/servers/${record.instance_uuid}/migrations/${record.id}`)
         : undefined,
     since23,

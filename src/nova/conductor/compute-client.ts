@@ -18,7 +18,9 @@ export async function askHost<M extends keyof ComputeCalls>(
 }
 
 /** As {@link askHost}, on a lane; when the signal fires, the host is told to end what it does for the guest. @throws as {@link askHost}. */
-export async function askCancellably<M extends 'spawn' | 'snapshot' | 'rescue' | 'resize' | 'depart' | 'arrive'>(
+export async function askCancellably<
+  M extends 'spawn' | 'snapshot' | 'rescue' | 'resize' | 'depart' | 'arrive' | 'expectGuest' | 'sendGuest' | 'receiveGuest',
+>(
   queue: Queue,
   host: string,
   method: M,

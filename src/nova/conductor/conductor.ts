@@ -20,6 +20,8 @@ import { evacuateServer } from './evacuate.ts'
 import { type ActionRule, type Caller, checkLock, checkRule, hostOf, powerRules } from './guard.ts'
 import { changePassword, triggerCrashDump } from './inside.ts'
 import { attachInterface, detachInterface } from './interfaces.ts'
+import { abortLiveMigration, liveMigrateServer } from './live-migrate.ts'
+import { LiveMigrations } from './live-requests.ts'
 import { moveServer } from './move.ts'
 import { confirmResize, revertResize } from './move-ends.ts'
 import { notify } from './notifications.ts'
@@ -57,6 +59,8 @@ const serverSagas: readonly { name: string }[] = [
   rebuildServer,
   moveServer,
   evacuateServer,
+  liveMigrateServer,
+  abortLiveMigration,
   confirmResize,
   revertResize,
   rescueServer,
@@ -83,11 +87,13 @@ export type Work<Input> = {
 
 export class Conductor implements AsyncDisposable {
   readonly watch: HostWatch
+  readonly live: LiveMigrations
   readonly #deps: ConductorDeps
 
   constructor(deps: ConductorDeps, { host }: { host: string }) {
     this.#deps = deps
     this.watch = new HostWatch(deps, { host })
+    this.live = new LiveMigrations(deps, this)
     for (const definition of serverSagas) deps.sagas.register(definition as typeof buildServer, deps)
   }
 
@@ -238,7 +244,7 @@ export class Conductor implements AsyncDisposable {
       if (secret !== undefined) adminPasswords.set(uuid, secret)
       return sagas.start(saga, input, { key: uuid, requestId: caller.requestId, supersedes })
     })
-    notify(queue, `${rule.action ?? rule.name}.start`, instance, caller)
+    notify(queue, `${rule.phase ?? rule.action ?? rule.name}.start`, instance, caller)
     return outcome
   }
 

@@ -5,6 +5,7 @@ import type { Networks } from '../../network/index.ts'
 import type { Placement } from '../../placement/index.ts'
 import type { Instance, Model } from '../model/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'
+import type { LiveTurns } from './live-turns.ts'
 
 /** Files of a config drive, rendered by the metadata service, which stands further right and so is handed in. */
 export type ConfigDriveFiles = (
@@ -22,4 +23,5 @@ export type ConductorDeps = Ground & {
   readonly configDriveFiles: ConfigDriveFiles
   /** Passwords of servers being built, by uuid: never written down, so lost when the process ends. */
   readonly adminPasswords: Map<string, string>
+  readonly liveTurns: LiveTurns
 }

@@ -11,8 +11,10 @@ import type { Instance, TaskState, VmState } from '../model/index.ts'
 export type ActionRule = {
   /** How refusals name it. */
   readonly name: string
-  /** How instance actions and notifications name it, where that differs. */
+  /** How instance actions name it, and notifications, where that differs. */
   readonly action?: string
+  /** How notifications name it, where that differs too. */
+  readonly phase?: string
   /** `null`: any. */
   readonly vmStates: readonly VmState[] | null
   readonly tasks: readonly (TaskState | null)[] | null

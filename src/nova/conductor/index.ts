@@ -14,6 +14,16 @@ export {
   detachInterface,
   detachInterfaceRule,
 } from './interfaces.ts'
+export {
+  abortLiveMigration,
+  abortRule,
+  forceCompleteRule,
+  type LiveMigrateInput,
+  type LiveWish,
+  liveMigrateRule,
+  liveMigrateServer,
+} from './live-migrate.ts'
+export { LiveTurns } from './live-turns.ts'
 export { holdNewFlavor, type MoveInput, migrateRule, moveServer, resizeRule } from './move.ts'
 export { confirmResize, confirmResizeRule, type MoveEndInput, revertResize, revertResizeRule, takeUp } from './move-ends.ts'
 export type { RequestedNic } from './ports.ts'

@@ -8,6 +8,7 @@
  */
 import { CloudError, messageOf } from '../../base/errors.ts'
 import { RetryFrom, saga } from '../../base/saga/index.ts'
+import type { Capability } from '../compute/index.ts'
 import {
   type Flavor,
   type Instance,
@@ -59,13 +60,13 @@ export function holdNewFlavor({ model }: Pick<ConductorDeps, 'model'>, { uuid, p
 
 export const staysOnHost = ({ source_compute, dest_compute }: Migration): boolean => source_compute === dest_compute
 
-/** Hosts between which guests cannot be moved; one that does not answer is one of them. */
-async function hostsThatCannotMove({ model, queue }: ConductorDeps): Promise<string[]> {
+/** Hosts whose hypervisor cannot do it; one that does not answer is one of them. */
+export async function hostsThatCannot({ model, queue }: ConductorDeps, capability: Capability): Promise<string[]> {
   const hosts = [...new Set(model.hosts.nodes().map(({ host }) => host))]
   const found = await Promise.all(
     hosts.map(async (host) => {
       const capabilities = await askHost(queue, host, 'capabilities', {}).catch(() => null)
-      return capabilities?.includes('moves') ? [] : [host]
+      return capabilities?.includes(capability) ? [] : [host]
     }),
   )
   return found.flat()
@@ -97,7 +98,7 @@ async function findRoom(
   const mayStay = migration.migration_type === 'resize' && deps.config.get(novaConfig).allowResizeToSameHost && !tried.includes(home)
   const atHome = mayStay ? attempt(() => claimAtHome(deps, instance, next)) : null
   if (atHome !== null && !(atHome instanceof NoValidHost)) return atHome
-  const immobile = await hostsThatCannotMove(deps)
+  const immobile = await hostsThatCannot(deps, 'moves')
   const excluded = immobile.includes(home) ? deps.model.hosts.nodes().map((node) => node.host) : [home, ...tried, ...immobile]
   const elsewhere = attempt(() => claimDestination(deps, instance, migration.uuid, { flavor: next, host, excluded }))
   if (!(elsewhere instanceof NoValidHost)) return elsewhere

@@ -6,8 +6,10 @@ import { type Timer, timeText } from '../../base/clock.ts'
 import { CloudError, messageOf } from '../../base/errors.ts'
 import {
   type GuestChanged,
+  type GuestCopied,
   type GuestUploading,
   guestChanged,
+  guestCopied,
   guestUploading,
   type HostReport,
   hostConnected,
@@ -20,6 +22,7 @@ import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
 import { hostOf } from './guard.ts'
 import { recordHost } from './host-report.ts'
+import { recordCopied } from './live-migrate.ts'
 import { confirmResize } from './move-ends.ts'
 import { powerServer } from './power.ts'
 import { syncPower } from './power-sync.ts'
@@ -61,6 +64,7 @@ export class HostWatch implements AsyncDisposable {
     this.#ends.push(
       queue.subscribe(hostReported, ({ payload }) => this.#reported(payload as HostReport)),
       queue.subscribe(guestChanged, ({ payload }) => void this.#guestChanged(payload as GuestChanged)),
+      queue.subscribe(guestCopied, ({ payload }) => recordCopied(this.#deps, payload as GuestCopied)),
       queue.subscribe(guestUploading, ({ payload }) => this.#uploading(payload as GuestUploading)),
       queue.subscribe(hostConnected, ({ payload }) => void this.reconcile((payload as { host: string }).host, { resumeGuests: false })),
       queue.subscribe('network.changed', ({ payload }) => {
