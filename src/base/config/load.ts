@@ -1,6 +1,6 @@
 /**
  * Reads the configuration: default < file < environment < flag. What a file says that no room declared is kept out with
- * one warning line each, so that an existing nova.conf starts.
+ * one warning line each that says why, so that an existing nova.conf starts.
  *
  * `$other` and `${section.other}` in a file stand for another option's value, as in oslo's files; `$$` is a dollar. A
  * name that nothing answers to stays as it is written: a password may hold a dollar.
@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs'
 import { messageOf } from '../errors.ts'
 import { parseIni } from './ini.ts'
 import { environmentName, manySeparator, type Option, type Options, optionName, type Section, type SectionValues } from './options.ts'
+import { whyUnused } from './unused.ts'
 
 export type ConfigSources = {
   files?: string[]
@@ -79,7 +80,9 @@ export function loadConfig(sections: readonly Section[], { files = [], env = {},
   const fromFiles = readFiles(files, many, warnings)
   for (const [id, { from }] of fromFiles) {
     const at = id.lastIndexOf('.')
-    if (!declared.has(id)) warnings.push(`${from}: [${id.slice(0, at)}] ${id.slice(at + 1)} is not used by minicloud`)
+    const [inSection, name] = [id.slice(0, at), id.slice(at + 1)]
+    if (!declared.has(id))
+      warnings.push(`${from}: [${inSection}] ${name} is not used by minicloud: ${whyUnused(inSection, name, declared)}`)
   }
   for (const id of Object.keys(flags)) if (!declared.has(id)) warnings.push(`command line: ${id} is not used by minicloud`)
 

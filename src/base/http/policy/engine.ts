@@ -5,11 +5,11 @@
  * @see https://docs.openstack.org/oslo.policy/latest/
  */
 import { forbidden } from '../../errors.ts'
+import { nearest } from '../../nearest.ts'
 import type { Principal } from '../context.ts'
 import type { Target } from './attributes.ts'
 import { type Check, compileRule } from './compile.ts'
 import { baseRules, expressionOf, type Policies, type Scope } from './defaults.ts'
-import { nearest } from './nearest.ts'
 import { parseRule, type Rule, RuleError, rulesIn } from './rule.ts'
 
 export type PolicySettings = {
