@@ -187,6 +187,7 @@ export class Dispatcher {
       userId: principal?.userId ?? null,
       domainId: principal?.domainId ?? null,
     }
+    let aim = own
     const incoming: Incoming<unknown, unknown> = {
       context,
       params: found.params,
@@ -199,12 +200,13 @@ export class Dispatcher {
       header,
       contentLength: request.headers.has('content-length') ? Number(request.headers.get('content-length')) : null,
       stream: () => request.body ?? emptyStream(),
-      enforce: (name, target = own) => {
+      enforce: (name, target = aim) => {
         if (principal) policy.enforce(name, principal, target, service.dialect.forbidden)
       },
-      allows: (name, target = own) => principal !== null && policy.allows(name, principal, target),
+      allows: (name, target = aim) => principal !== null && policy.allows(name, principal, target),
     }
-    if (operation.policy) incoming.enforce(operation.policy, operation.target?.(incoming, service.deps) ?? own)
+    if (operation.target && principal) aim = operation.target(incoming, service.deps)
+    if (operation.policy) incoming.enforce(operation.policy)
     const result = await operation.handle(incoming, service.deps)
     return this.#respond(service, request.method, operation, result, entry.status(negotiated.version), context, trace)
   }

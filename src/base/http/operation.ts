@@ -24,7 +24,7 @@ export type Incoming<Body = unknown, Query = unknown> = {
   readonly stream: () => AsyncIterable<Uint8Array>
   /** The body's length as the client declares it. */
   readonly contentLength: number | null
-  /** Asks a further policy about a thing that the handler found. @throws {CloudError} `forbidden`. */
+  /** Asks a further policy, about the operation's target unless the handler found another. @throws {CloudError} `forbidden`. */
   readonly enforce: (policy: string, target?: Target) => void
   readonly allows: (policy: string, target?: Target) => boolean
 }

@@ -87,7 +87,7 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
 }
 
 /** What the server boots, and its disks. @throws {CloudError} `invalid`; `forbidden` for who may not map disks. */
-function bootFrom({ body, context, enforce }: Request, nova: NovaApi, flavor: Flavor): { image: Image; disks: InstanceDisk[] } {
+function bootFrom({ body, context, enforce, allows }: Request, nova: NovaApi, flavor: Flavor): { image: Image; disks: InstanceDisk[] } {
   const { imageRef, blockDevices: mapped, maxCount } = body
   if (mapped !== null) enforce('os_compute_api:servers:create:attach_volume')
   if (body.trustedCerts) enforce('os_compute_api:servers:create:trusted_certs')
@@ -99,6 +99,8 @@ function bootFrom({ body, context, enforce }: Request, nova: NovaApi, flavor: Fl
   const { maxLocalBlockDevices: maxLocal } = nova.config.get(novaConfig)
   const disks = planDisks({ imageId: image?.id ?? null, bus: image?.properties.hw_disk_bus, flavor, mapped, maxLocal })
   if (!image) throw invalid('Missing imageRef attribute')
+  if (flavor.rootGib === 0 && !allows('os_compute_api:servers:create:zero_disk_flavor'))
+    throw forbidden('Only volume-backed servers are allowed for flavors with zero disk.')
   return { image, disks }
 }
 
@@ -154,7 +156,7 @@ function zoneFor({ body, enforce }: Request, nova: NovaApi): { name: string | nu
 }
 
 /** @throws {CloudError} `conflict` when no network was named and there are several. */
-function nicsFor({ body, context, enforce }: Request, nova: NovaApi): RequestedNic[] {
+function nicsFor({ body, context, enforce, allows }: Request, nova: NovaApi): RequestedNic[] {
   const { projectId, isAdmin } = viewerOf(context)
   const { networks } = body
   if (networks === 'none') return []
@@ -187,7 +189,7 @@ function nicsFor({ body, context, enforce }: Request, nova: NovaApi): RequestedN
     else {
       const network = known.get(networkId)
       if (!network) throw invalid(`Network ${networkId} could not be found.`)
-      if (network.external && !network.shared && !isAdmin)
+      if (network.external && !network.shared && !allows('network:attach_external_network'))
         throw forbidden(`It is not allowed to create an interface on external network ${networkId}`)
       if (network.subnetIds.length === 0) throw invalid(`Network ${networkId} requires a subnet in order to boot instances on.`)
     }

@@ -28,6 +28,7 @@ import { securityGroupOperations } from './security-groups.ts'
 import { serverActionOperations } from './server-actions.ts'
 import { serverAddressOperations } from './server-addresses.ts'
 import { serverAdminOperations } from './server-admin-actions.ts'
+import { aimed } from './server-aim.ts'
 import { serverGroupOperations } from './server-groups.ts'
 import { serverInsightOperations } from './server-insight.ts'
 import { serverInterfaceOperations } from './server-interfaces.ts'
@@ -112,7 +113,7 @@ export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Se
   const versioned: Service<NovaApi> = {
     name: 'compute',
     dialect: novaDialect,
-    operations: computeOperations,
+    operations: computeOperations.map(aimed),
     deps,
     policies,
     scopes: ['project'],

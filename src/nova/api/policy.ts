@@ -7,6 +7,7 @@
 import type { Policies } from '../../base/http/index.ts'
 
 export const policies: Policies = {
+  'network:attach_external_network': 'admin',
   'compute:aggregates:images': 'admin',
   'compute:server:topology:host:index': 'admin',
   'compute:server:topology:index': 'project_reader',
@@ -175,12 +176,14 @@ export const policies: Policies = {
   'os_compute_api:server-metadata:show': 'project_reader',
   'os_compute_api:server-metadata:update': 'project_member',
   'os_compute_api:server-metadata:update_all': 'project_member',
+  'os_compute_api:servers:allow_all_filters': 'admin',
   'os_compute_api:servers:confirm_resize': 'project_member',
   'os_compute_api:servers:create': 'project_member',
   'os_compute_api:servers:create:attach_network': 'project_member',
   'os_compute_api:servers:create:attach_volume': 'project_member',
   'os_compute_api:servers:create:forced_host': 'admin',
   'os_compute_api:servers:create:trusted_certs': 'project_member',
+  'os_compute_api:servers:create:zero_disk_flavor': 'admin',
   'os_compute_api:servers:create_image': 'project_member',
   'os_compute_api:servers:delete': 'project_member',
   'os_compute_api:servers:detail': 'project_reader',
@@ -199,6 +202,7 @@ export const policies: Policies = {
   'os_compute_api:servers:revert_resize': 'project_member',
   'os_compute_api:servers:show': 'project_reader',
   'os_compute_api:servers:show:host_status': 'admin',
+  'os_compute_api:servers:show:host_status:unknown-only': 'admin',
   'os_compute_api:servers:start': 'project_member',
   'os_compute_api:servers:stop': 'project_member',
   'os_compute_api:servers:trigger_crash_dump': 'project_member',

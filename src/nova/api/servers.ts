@@ -10,6 +10,7 @@ import { apiConfig, type Instance, type InstanceSummary } from '../model/index.t
 import { planBuild } from './build-request.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { links, nextLink, selfHref } from './links.ts'
+import { takeAtHand } from './server-aim.ts'
 import { serverCreateBody } from './server-create.ts'
 import { listServers, listSummaries, type ServerPage } from './server-list.ts'
 import { serverUpdateBody } from './server-update.ts'
@@ -24,7 +25,13 @@ export function shown(
 ): ShownServer[] {
   const { context, allows } = request
   const attributes = allows('os_compute_api:os-extended-server-attributes')
-  const showsHostStatus = context.version >= version('2.16') && allows('os_compute_api:servers:show:host_status')
+  const showsAllStatus = allows('os_compute_api:servers:show:host_status')
+  const showsHostStatus =
+    context.version >= version('2.16') && (showsAllStatus || allows('os_compute_api:servers:show:host_status:unknown-only'))
+  const statusOf = (instance: Instance): string | null => {
+    const status = services ? hostStatusOf(instance, services.get(instance.host ?? '')) : null
+    return showsAllStatus || status === 'UNKNOWN' ? status : null
+  }
   const services = showsHostStatus
     ? new Map(nova.model.hosts.services({ binary: 'nova-compute' }).map((service) => [service.host, service]))
     : null
@@ -41,7 +48,7 @@ export function shown(
       attributes,
       isDetailOfOne,
       serverGroup: groupOf(instance.uuid),
-      hostStatus: services ? hostStatusOf(instance, services.get(instance.host ?? '')) : null,
+      hostStatus: statusOf(instance),
       imageProperties,
       lockedReason,
     }
@@ -88,8 +95,10 @@ export const listServersDetail = operation({
 })
 
 /** @throws {CloudError} `not-found`, also for another project's. */
-export const serverOf = ({ params, context }: Pick<Incoming, 'params' | 'context'>, { model }: NovaApi): Instance =>
-  model.instances.get(params.server_id ?? '', viewerOf(context))
+export function serverOf({ params, context }: Pick<Incoming, 'params' | 'context'>, { model }: NovaApi): Instance {
+  const uuid = params.server_id ?? ''
+  return takeAtHand(context, uuid) ?? model.instances.get(uuid, viewerOf(context))
+}
 
 export const showServer = operation({
   method: 'GET',
