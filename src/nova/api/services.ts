@@ -57,7 +57,13 @@ function named({ host, binary }: Verb, { model }: NovaApi): Service {
 
 type Change = Parameters<NovaApi['model']['hosts']['updateService']>[1]
 
-function verb(name: string, schema: TSchema, change: (body: Verb) => Change, show: (body: Verb) => Record<string, unknown>, since = '2.1') {
+/** A compute host that is no longer said to be down is compared with its records: servers may have left it meanwhile. */
+function change({ model, conductor }: NovaApi, { id, host, binary, forcedDown }: Service, wanted: Change): void {
+  model.hosts.updateService(id, wanted)
+  if (binary === 'nova-compute' && forcedDown && wanted.forcedDown === false) void conductor.watch.reconcile(host, { resumeGuests: false })
+}
+
+function verb(name: string, schema: TSchema, wanted: (body: Verb) => Change, show: (body: Verb) => Record<string, unknown>, since = '2.1') {
   return operation({
     method: 'PUT',
     path: `/os-services/${name}`,
@@ -68,7 +74,7 @@ function verb(name: string, schema: TSchema, change: (body: Verb) => Change, sho
     policy: updateRule,
     body: bodies({ '2.1': as<TSchema, Verb>(schema, (body) => body as Verb) }),
     handle: ({ body }: Incoming<Verb>, nova: NovaApi) => {
-      nova.model.hosts.updateService(named(body, nova).id, change(body))
+      change(nova, named(body, nova), wanted(body))
       return { service: { host: body.host, binary: body.binary, ...show(body) } }
     },
   })
@@ -138,7 +144,7 @@ const updateService = operation({
       throw invalid("Specifying 'disabled_reason' when status is 'enabled' is invalid.")
     if (status === undefined && forcedDown === undefined)
       throw invalid("No updates were requested. Fields 'status' or 'forced_down' should be specified.")
-    nova.model.hosts.updateService(service.id, {
+    change(nova, service, {
       ...(status === undefined ? {} : { disabled: status === 'disabled', disabledReason: disabledReason ?? null }),
       ...(forcedDown === undefined ? {} : { forcedDown: isTrue(forcedDown) }),
     })
@@ -153,10 +159,11 @@ const deleteService = operation({
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-services:delete',
   handle: (request: Incoming, nova: NovaApi) => {
-    const { model, placement, db } = nova
+    const { model, placement, db, conductor } = nova
     const service = serviceIn(request, nova)
     db.transaction(() => {
       const nodes = service.binary === 'nova-compute' ? model.hosts.nodes().filter(({ host }) => host === service.host) : []
+      if (service.binary === 'nova-compute') conductor.watch.forgetLeftovers(service.host)
       model.hosts.removeService(service)
       if (service.binary === 'nova-compute') model.aggregates.forgetHost(service.host)
       for (const { uuid } of nodes) placement.removeProvider(uuid)

@@ -33,12 +33,14 @@ const held = new Set<string>([
 ])
 export const holdsRoom = ({ status }: Pick<Migration, 'status'>): boolean => held.has(status)
 
-/** A guest of a live server on a host where the server is not, and to which no move that is open may bring it back. */
-export function isLeftover({ model, sagas }: Pick<ConductorDeps, 'model' | 'sagas'>, instance: Instance, host: string): boolean {
-  if (instance.host === host || sagas.busy(instance.uuid)) return false
-  const migration = model.migrations.latest(instance.uuid)
-  if (!migration || !holdsRoom(migration)) return true
-  return migration.source_compute !== host && migration.dest_compute !== host
+/**
+ * A guest of a live server on a host where the server is not, and to which no open move may bring it back. Only what moved
+ * from or to that host can be one: a host that was given another name keeps its guests.
+ */
+export function isLeftover({ model, sagas }: Pick<ConductorDeps, 'model' | 'sagas'>, { uuid, host: now }: Instance, host: string): boolean {
+  if (now === host || sagas.busy(uuid)) return false
+  const moves = model.migrations.list({ instanceUuid: uuid, host })
+  return moves.length > 0 && !moves.some(holdsRoom)
 }
 
 /**

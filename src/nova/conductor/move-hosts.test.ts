@@ -218,6 +218,39 @@ describe('a migration', () => {
     expect(status(cloud, uuid)).toBe('finished')
   })
 
+  it('is not reverted while the source cannot start the guest', async () => {
+    await using cloud = await testCompute(options)
+    const { uuid, input } = await ending(cloud, 'reverting')
+    cloud.drivers[0]?.failNext('powerOn', 'host-down')
+    expect(await cloud.deps.sagas.start(revertResize, input, { key: uuid })).toMatchObject({ state: 'undone' })
+    expect(cloud.deps.model.instances.get(uuid)).toMatchObject({ vmState: 'resized', taskState: null, host: 'host2' })
+    expect(await guests(cloud, uuid)).toEqual([PowerState.shutdown, PowerState.running])
+    const again = { ...input, migrationId: takeUp(cloud.deps, uuid, 'reverting') }
+    cloud.deps.model.instances.update(uuid, { task_state: 'resize_reverting' })
+    expect(await cloud.deps.sagas.start(revertResize, again, { key: uuid })).toMatchObject({ state: 'done' })
+    await cloud.settle()
+    expect(await guests(cloud, uuid)).toEqual([PowerState.running, null])
+  })
+
+  it('that is confirmed while the source does not answer leaves nothing there when it does', async () => {
+    await using cloud = await testCompute(options)
+    const { uuid, input } = await ending(cloud, 'confirming')
+    cloud.drivers[0]?.failNext('destroy', 'host-down')
+    await cloud.deps.sagas.start(confirmResize, input, { key: uuid })
+    await cloud.settle()
+    expect(await guests(cloud, uuid)).toEqual([PowerState.shutdown, PowerState.running])
+    await tidied(cloud)
+    expect(await guests(cloud, uuid)).toEqual([null, PowerState.running])
+  })
+
+  it('is needed for a guest elsewhere to be a leftover', async () => {
+    await using cloud = await testCompute(options)
+    const { uuid } = await built(cloud)
+    cloud.deps.model.instances.update(uuid, { host: 'old-name-of-host1' })
+    await tidied(cloud)
+    expect(await guests(cloud, uuid)).toEqual([PowerState.running, null])
+  })
+
   it('is confirmed by itself after its window', async () => {
     const clock = manualClock()
     await using cloud = await testCompute({ ...options, clock, flags: { 'DEFAULT.resize_confirm_window': '300' } })
@@ -282,6 +315,18 @@ describe('a server that is deleted', () => {
     await cloud.settle()
     expect(await cloud.leaks()).toEqual([])
     expect(status(cloud, uuid)).toBe('confirmed')
+  })
+
+  it('softly while its move waits to be confirmed is restored where it is now', async () => {
+    await using cloud = await testCompute({ ...options, flags: { 'DEFAULT.reclaim_instance_interval': '3600' } })
+    const uuid = await migrated(cloud)
+    cloud.conductor.delete(cloud.deps.model.instances.get(uuid), caller)
+    await cloud.settle()
+    expect(await guests(cloud, uuid)).toEqual([null, PowerState.shutdown])
+    expect(holders(cloud, uuid)).toEqual([{}, { server: nano }])
+    cloud.conductor.restore(cloud.deps.model.instances.get(uuid), caller)
+    await cloud.settle()
+    expect(cloud.deps.model.instances.get(uuid)).toMatchObject({ vmState: 'active', host: 'host2' })
   })
 
   it('at any moment of a migration leaves nothing on either host', async () => {

@@ -22,6 +22,7 @@ import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
 import { hostOf } from './guard.ts'
 import { recordHost } from './host-report.ts'
+import { completeEvacuations } from './leftovers.ts'
 import { recordCopied } from './live-migrate.ts'
 import { confirmResize } from './move-ends.ts'
 import { powerServer } from './power.ts'
@@ -110,6 +111,11 @@ export class HostWatch implements AsyncDisposable {
     } catch (error) {
       this.#deps.log.warn({ host, err: error }, `host not reconciled: ${messageOf(error)}`)
     }
+  }
+
+  /** A host that goes for good: what it held for servers that were evacuated from it is free. In the caller's transaction. */
+  forgetLeftovers(host: string): void {
+    completeEvacuations(this.#deps, host)
   }
 
   /** The network changed something about a server's ports, or somebody wants them read anew. */

@@ -125,7 +125,7 @@ export class Hosts {
       this.#db.prepare('UPDATE services SET forced_down = ?, updated_at = ? WHERE id = ?').run(change.forcedDown ? 1 : 0, now, id)
   }
 
-  /** @throws {CloudError} `conflict` while the host has servers. */
+  /** @throws {CloudError} `conflict` while the host has servers, or servers are on their way from or to it. */
   removeService(service: Service): void {
     this.#db.transaction(() => {
       const { n } = this.#db
@@ -133,6 +133,17 @@ export class Hosts {
         .get(service.host) ?? { n: 0 }
       if (service.binary === 'nova-compute' && n > 0)
         throw conflict('Unable to delete compute service that is hosting instances. Migrate or delete the instances first.')
+      const { moves } = this.#db
+        .prepare<{ moves: number }>(
+          `SELECT count(*) AS moves FROM migrations m WHERE (source_compute = @host OR dest_compute = @host) AND deleted = 0
+           AND status NOT IN ('confirmed', 'reverted', 'error', 'failed', 'completed', 'cancelled', 'done')
+           AND EXISTS (SELECT 1 FROM instances i WHERE i.uuid = m.instance_uuid AND i.deleted = 0)`,
+        )
+        .get({ host: service.host }) ?? { moves: 0 }
+      if (service.binary === 'nova-compute' && moves > 0)
+        throw conflict(
+          'Unable to delete compute service that has in-progress migrations. Complete the migrations or delete the instances first.',
+        )
       const now = this.#clock.text()
       this.#db.prepare('UPDATE services SET deleted = id, deleted_at = ? WHERE id = ?').run(now, service.id)
       if (service.binary === 'nova-compute')
