@@ -27,14 +27,8 @@ export const partial: Readonly<Record<string, string>> = {
   'POST /servers/{server_id}/remote-consoles': 'RDP and MKS on the fake host alone, SPICE where QEMU has it',
   'POST /servers/{server_id}/action#os-getSPICEConsole': 'always refused: no host offers it',
   'POST /servers/{server_id}/action#os-getRDPConsole': 'always refused: no host offers it',
-  'PUT /os-hosts/{host_name}': 'no maintenance mode',
-  'GET /os-hosts/{host_name}/reboot': 'always refused: no hypervisor offers it',
-  'GET /os-hosts/{host_name}/shutdown': 'always refused: no hypervisor offers it',
-  'GET /os-hosts/{host_name}/startup': 'always refused: no hypervisor offers it',
   'POST /os-assisted-volume-snapshots': 'always refused: no server has such a volume',
   'DELETE /os-assisted-volume-snapshots/{snapshot_id}': 'always refused: no server has such a volume',
-  'GET /os-instance_usage_audit_log': 'reads the log; nothing here runs the audit',
-  'GET /os-instance_usage_audit_log/{before_timestamp}': 'reads the log; nothing here runs the audit',
 }
 
 /** Routes left of the versions, or that the dispatcher answers. */

@@ -100,9 +100,10 @@ describe('usage of projects', () => {
 })
 
 describe('the audit of usage', () => {
-  it('has run nowhere, since nothing makes it run', async () => {
-    const log = (await call('GET', '/os-instance_usage_audit_log')).body.instance_usage_audit_logs
-    expect(log).toMatchObject({
+  const log = async () => (await call('GET', '/os-instance_usage_audit_log')).body.instance_usage_audit_logs
+
+  it('has run nowhere unless the option says so', async () => {
+    expect(await log()).toMatchObject({
       period_beginning: '2031-04-01 00:00:00',
       period_ending: '2031-05-01 00:00:00',
       num_hosts: 2,
@@ -149,18 +150,48 @@ describe('hosts, up to 2.42', () => {
     expect((await call('GET', '/os-hosts/moon', { version })).status).toBe(404)
   })
 
-  it('are switched off and on; nothing can turn their machines off', async () => {
+  const put = (host: string, body: object) => call('PUT', `/os-hosts/${host}`, { version, body })
+
+  it('are switched off and on, and maintained', async () => {
     const host = await computeHost()
-    const put = (body: object) => call('PUT', `/os-hosts/${host}`, { version, body })
-    expect((await put({ status: 'disable' })).body).toEqual({ host, status: 'disabled' })
-    expect((await put({ status: 'enable', maintenance_mode: 'enable' })).status).toBe(501)
+    expect((await put(host, { status: 'disable' })).body).toEqual({ host, status: 'disabled' })
     expect((await call('GET', `/os-services?host=${host}&binary=nova-compute`)).body.services[0].status).toBe('disabled')
-    expect((await put({ status: 'Enable' })).body.status).toBe('enabled')
-    for (const body of [{}, { status: 'sleepy' }, { colour: 'red' }]) expect((await put(body)).status).toBe(400)
-    for (const action of ['reboot', 'shutdown', 'startup']) {
-      expect((await call('GET', `/os-hosts/${host}/${action}`, { version })).status).toBe(501)
-      expect((await call('GET', `/os-hosts/moon/${action}`, { version })).status).toBe(404)
-    }
+    expect((await put(host, { maintenance_mode: 'Enable' })).body).toEqual({ host, maintenance_mode: 'on_maintenance' })
+    const [sample] = samplesMissing ? [] : samplesIn('os-hosts').filter(({ file }) => file === 'host-put-maintenance-req.json')
+    const both = await put(host, (sample?.document as object | undefined) ?? { status: 'enable', maintenance_mode: 'disable' })
+    expect(both.body).toEqual({ host, status: 'enabled', maintenance_mode: 'off_maintenance' })
+    for (const body of [{}, { status: 'sleepy' }, { maintenance_mode: 'x' }, { colour: 'red' }])
+      expect((await put(host, body)).status).toBe(400)
+    expect((await put('moon', { maintenance_mode: 'enable' })).status).toBe(404)
+  })
+
+  it.each(['reboot', 'shutdown', 'startup'])('can be told: %s', async (action) => {
+    const host = await computeHost()
+    expect((await call('GET', `/os-hosts/${host}/${action}`, { version })).body).toEqual({ host, power_action: action })
+    expect((await call('GET', `/os-hosts/moon/${action}`, { version })).status).toBe(404)
+    expect((await call('GET', `/os-hosts/${host}/${action}`, { version: '2.43' })).status).toBe(404)
+    expect((await call('GET', `/os-hosts/${host}/${action}`, { version, as: 'demo' })).status).toBe(403)
+  })
+
+  it('without such a hypervisor answer 501, and change nothing', async () => {
+    const host = await computeHost()
+    const driver = cloud.cloud.drivers.find((one) => one.host === host) as { hostControl?: unknown }
+    const control = driver.hostControl
+    driver.hostControl = undefined
+    expect((await call('GET', `/os-hosts/${host}/reboot`, { version })).status).toBe(501)
+    expect((await put(host, { status: 'disable', maintenance_mode: 'enable' })).status).toBe(501)
+    expect((await call('GET', `/os-services?host=${host}&binary=nova-compute`)).body.services[0].status).toBe('enabled')
+    driver.hostControl = control
+  })
+
+  it('that are down are not asked: 400', async () => {
+    const host = await computeHost()
+    const force = (forced_down: boolean) =>
+      call('PUT', '/os-services/force-down', { version: '2.11', body: { host, binary: 'nova-compute', forced_down } })
+    await force(true)
+    expect((await call('GET', `/os-hosts/${host}/reboot`, { version })).status).toBe(400)
+    expect((await put(host, { maintenance_mode: 'enable' })).status).toBe(400)
+    await force(false)
   })
 })
 

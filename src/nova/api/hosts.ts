@@ -4,8 +4,9 @@
  * @see https://docs.openstack.org/api-ref/compute/#hosts-os-hosts-deprecated
  */
 import { Type } from '@sinclair/typebox'
-import { notFound, notImplemented } from '../../base/errors.ts'
+import { CloudError, invalid, notFound } from '../../base/errors.ts'
 import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import type { HostQuestion } from '../conductor/index.ts'
 import type { Service } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { anyText, type Known, knownQuery } from './known-query.ts'
@@ -78,6 +79,18 @@ const showHost = operation({
   },
 })
 
+/** Asks a host about its own machine. @throws {CloudError} `invalid` for one that is down; `not-implemented`. */
+async function ask({ host, up }: Service, { conductor }: NovaApi, ...question: HostQuestion): Promise<void> {
+  const unavailable = (cause?: unknown) => invalid(`Compute service of ${host} is unavailable at this time.`, { cause })
+  if (!up) throw unavailable()
+  try {
+    await conductor.askHost(host, ...question)
+  } catch (error) {
+    if (error instanceof CloudError && error.kind === 'unavailable') throw unavailable(error)
+    throw error
+  }
+}
+
 const onOff = Type.Optional(Type.Unsafe<string>({ type: 'string', pattern: '^([Ee][Nn]|[Dd][Ii][Ss])[Aa][Bb][Ll][Ee]$' }))
 const hostChange = Type.Object({ status: onOff, maintenance_mode: onOff }, { additionalProperties: false, minProperties: 1 })
 
@@ -89,13 +102,20 @@ const updateHost = operation({
   errors: [400, 403, 404, 501],
   policy: 'os_compute_api:os-hosts:update',
   body: bodies({ '2.1': as(hostChange) }),
-  handle: (request: Incoming<{ status?: string; maintenance_mode?: string }>, nova: NovaApi) => {
+  handle: async (request: Incoming<{ status?: string; maintenance_mode?: string }>, nova: NovaApi) => {
     const service = serviceOf(request, nova)
-    const { status, maintenance_mode: maintenance } = request.body
-    if (maintenance !== undefined) throw notImplemented('The hypervisors of this cloud have no maintenance mode.')
-    const disabled = status?.toLowerCase() === 'disable'
+    const status = request.body.status?.toLowerCase()
+    const maintenance = request.body.maintenance_mode?.toLowerCase()
+    // First what the host may refuse: then nothing has changed.
+    if (maintenance !== undefined) await ask(service, nova, 'hostMaintenance', { on: maintenance === 'enable' })
+    const answer = {
+      host: service.host,
+      ...(maintenance === undefined ? {} : { maintenance_mode: maintenance === 'enable' ? 'on_maintenance' : 'off_maintenance' }),
+    }
+    if (status === undefined) return answer
+    const disabled = status === 'disable'
     nova.model.hosts.updateService(service.id, { disabled, disabledReason: null })
-    return { host: service.host, status: disabled ? 'disabled' : 'enabled' }
+    return { ...answer, status: disabled ? 'disabled' : 'enabled' }
   },
 })
 
@@ -107,9 +127,10 @@ const powerAction = (action: 'reboot' | 'shutdown' | 'startup', policy: string) 
     status: 200,
     errors: [400, 403, 404, 501],
     policy,
-    handle: (request: Incoming, nova: NovaApi): undefined => {
-      serviceOf(request, nova)
-      throw notImplemented(`The hypervisors of this cloud cannot be asked for: ${action}.`)
+    handle: async (request: Incoming, nova: NovaApi) => {
+      const service = serviceOf(request, nova)
+      await ask(service, nova, 'hostPower', { action })
+      return { host: service.host, power_action: action }
     },
   })
 

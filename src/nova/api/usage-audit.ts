@@ -6,20 +6,10 @@
 import { timeText } from '../../base/clock.ts'
 import { invalid } from '../../base/errors.ts'
 import { type Incoming, operation } from '../../base/http/index.ts'
-import { novaConfig } from '../model/index.ts'
+import { lastPeriod, novaConfig } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
 import { plainTime } from './times.ts'
-
-/** The last period that was over at a time; both ends in milliseconds since the epoch. */
-function lastPeriod(at: number, unit: 'hour' | 'day' | 'month' | 'year'): { beginning: number; ending: number } {
-  const date = new Date(at)
-  const [year, month, day, hour] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours()]
-  if (unit === 'year') return { beginning: Date.UTC(year - 1), ending: Date.UTC(year) }
-  if (unit === 'month') return { beginning: Date.UTC(year, month - 1), ending: Date.UTC(year, month) }
-  if (unit === 'day') return { beginning: Date.UTC(year, month, day - 1), ending: Date.UTC(year, month, day) }
-  return { beginning: Date.UTC(year, month, day, hour - 1), ending: Date.UTC(year, month, day, hour) }
-}
 
 function audit(at: number, { model, config }: NovaApi): Record<string, unknown> {
   const { beginning, ending } = lastPeriod(at, config.get(novaConfig).instanceUsageAuditPeriod)

@@ -29,6 +29,8 @@ type Names =
   | 'sendGuest'
   | 'forceComplete'
   | 'receiveGuest'
+  | 'hostPower'
+  | 'hostMaintenance'
   | 'cacheImages'
 
 export type CapableMethods = { [M in Names]: (args: ComputeCalls[M][0]) => Promise<ComputeCalls[M][1]> }
@@ -56,6 +58,7 @@ export const capabilityWords: Record<Capability, string> = {
   diagnostics: 'tell diagnostics of guests',
   injectNmi: 'interrupt guests',
   moves: 'move guests between hosts',
+  hostControl: 'turn its host on and off or maintain it',
   liveMigration: 'move guests to other hosts while they run',
 }
 
@@ -124,6 +127,8 @@ export function capableMethods({ driver, images, networks, specOf, filesOf, canc
         spawn.uuid,
         async (signal) => await nothing(need('liveMigration').receive(await specOf(spawn, signal), Buffer.from(luggage, 'base64'), signal)),
       ),
+    hostPower: async ({ action }) => await nothing(need('hostControl').power(action)),
+    hostMaintenance: async ({ on }) => await nothing(need('hostControl').maintain(on)),
     async cacheImages({ imageIds }) {
       if (driver.usesImageFiles) for (const id of imageIds) await images.baseFile(id)
       return null

@@ -11,6 +11,7 @@ import type {
   GuestDiagnostics,
   GuestEvent,
   GuestInfo,
+  HostPower,
   HostResources,
 } from '../virt/index.ts'
 
@@ -46,6 +47,7 @@ export const capabilityNames = [
   'diagnostics',
   'injectNmi',
   'moves',
+  'hostControl',
   'liveMigration',
 ] as const satisfies readonly (keyof ComputeDriver)[]
 export type Capability = (typeof capabilityNames)[number]
@@ -99,6 +101,8 @@ export type ComputeCalls = {
   /** Hurries what `sendGuest` does. */
   forceComplete: [{ uuid: string }, null]
   receiveGuest: [{ spawn: SpawnArgs; luggage: string }, null]
+  hostPower: [{ action: HostPower }, null]
+  hostMaintenance: [{ on: boolean }, null]
   /** Fetches images before any guest needs them. */
   cacheImages: [{ imageIds: readonly string[] }, null]
 }

@@ -85,6 +85,9 @@ export type Work<Input> = {
   secret?: string
 }
 
+/** What a host is asked about its own machine. */
+export type HostQuestion = { [M in 'hostPower' | 'hostMaintenance']: [M, ComputeCalls[M][0]] }['hostPower' | 'hostMaintenance']
+
 export class Conductor implements AsyncDisposable {
   readonly watch: HostWatch
   readonly live: LiveMigrations
@@ -267,6 +270,11 @@ export class Conductor implements AsyncDisposable {
   /** Where the bytes of a console are. @throws as {@link ask}; `GuestError` when it has none now. */
   async console(instance: Instance, type: ConsoleType): Promise<ConsoleEndpoint> {
     return await this.ask(instance, 'console', { uuid: instance.uuid, type })
+  }
+
+  /** Asks a host for something about itself. @throws what the host throws; `unavailable` when nobody serves it. */
+  async askHost(host: string, ...[method, args]: HostQuestion): Promise<void> {
+    await askHost(this.#deps.queue, host, method, args)
   }
 
   /** Hosts fetch images before a guest needs them; nobody waits, and what a host cannot fetch is the log's alone. */

@@ -1,5 +1,5 @@
 export { type BuildInput, buildServer, type InjectedFile } from './build.ts'
-export { type BuildRequest, Conductor, type Work } from './conductor.ts'
+export { type BuildRequest, Conductor, type HostQuestion, type Work } from './conductor.ts'
 export { conductorConfig } from './config.ts'
 export { type DeleteInput, deleteServer } from './delete.ts'
 export type { ConductorDeps, ConfigDriveFiles } from './deps.ts'

@@ -17,10 +17,19 @@ export type InstanceNotification = {
   power_state: number
   request_id: string | null
   fault: string | null
+  /** Of an audit of usage, which counts a server for as long as it was there meanwhile. */
+  audit_period: AuditPeriod | null
 }
 
+export type AuditPeriod = { audit_period_beginning: string; audit_period_ending: string }
+
 /** `phase` is `create.start`, `power_off.end`, `delete.error` … */
-export function notify(queue: Queue, phase: string, instance: Instance, about: { requestId: string | null; fault?: string | null }): void {
+export function notify(
+  queue: Queue,
+  phase: string,
+  instance: Instance,
+  about: { requestId: string | null; fault?: string | null; auditPeriod?: AuditPeriod },
+): void {
   const payload: InstanceNotification = {
     uuid: instance.uuid,
     display_name: instance.name,
@@ -32,6 +41,7 @@ export function notify(queue: Queue, phase: string, instance: Instance, about: {
     power_state: instance.powerState,
     request_id: about.requestId,
     fault: about.fault ?? null,
+    audit_period: about.auditPeriod ?? null,
   }
   queue.publish({ type: `notification.instance.${phase}`, payload })
 }

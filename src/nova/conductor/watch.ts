@@ -29,6 +29,7 @@ import { powerServer } from './power.ts'
 import { syncPower } from './power-sync.ts'
 import { reconcileHost, refreshPorts } from './reconcile.ts'
 import { offloadServer } from './shelve.ts'
+import { auditUsage } from './usage-audit.ts'
 
 const controlServices = [
   ['nova-scheduler', 'scheduler'],
@@ -44,6 +45,8 @@ const uploads: readonly (readonly [TaskState, TaskState])[] = [
 
 /** Between two searches for resizes that nobody has confirmed. */
 const unconfirmedPollMs = 60_000
+/** Between two looks for hosts whose usage is to be audited. */
+const auditPollMs = 60_000
 
 export class HostWatch implements AsyncDisposable {
   readonly #deps: ConductorDeps
@@ -87,6 +90,7 @@ export class HostWatch implements AsyncDisposable {
       resizeConfirmWindow,
       shelvedOffloadTime,
       shelvedPollInterval,
+      instanceUsageAudit,
     } = config.get(novaConfig)
     const { managerInterval } = config.get(conductorConfig)
     sagas.resume()
@@ -96,6 +100,7 @@ export class HostWatch implements AsyncDisposable {
     if (reclaimInstanceInterval > 0) this.#every(instanceDeleteInterval * 1000, async () => this.#reclaim(reclaimInstanceInterval * 1000))
     if (resizeConfirmWindow > 0) this.#every(unconfirmedPollMs, async () => this.#confirmResizes(resizeConfirmWindow * 1000))
     if (shelvedOffloadTime > 0) this.#every(shelvedPollInterval * 1000, async () => this.#offload(shelvedOffloadTime * 1000))
+    if (instanceUsageAudit) this.#every(auditPollMs, async () => auditUsage(this.#deps))
     if (managerInterval > 0) this.#every(managerInterval * 1000, () => this.#collectImages())
   }
 

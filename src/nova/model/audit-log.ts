@@ -5,9 +5,11 @@ export type AuditTask = { host: string; state: string; message: string; items: n
 
 export class AuditLog {
   readonly #db: Ground['db']
+  readonly #clock: Ground['clock']
 
-  constructor({ db }: Pick<Ground, 'db'>) {
+  constructor({ db, clock }: Pick<Ground, 'db' | 'clock'>) {
     this.#db = db
+    this.#clock = clock
   }
 
   tasks(beginning: string, ending: string): AuditTask[] {
@@ -17,5 +19,15 @@ export class AuditLog {
          WHERE task_name = 'instance_usage_audit' AND period_beginning = ? AND period_ending = ? ORDER BY host`,
       )
       .all(beginning, ending)
+  }
+
+  write({ host, state, message, items, errors }: AuditTask, beginning: string, ending: string): void {
+    const now = this.#clock.text()
+    this.#db
+      .prepare(
+        `INSERT INTO task_log (created_at, updated_at, deleted, task_name, state, host, period_beginning, period_ending, message, task_items, errors)
+         VALUES (?, ?, 0, 'instance_usage_audit', ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(now, now, state, host, beginning, ending, message.slice(0, 255), items, errors)
   }
 }

@@ -1,5 +1,6 @@
 /** Options that the whole compute service shares. */
-import { bool, choice, int, section, text } from '../../base/config/index.ts'
+import { bool, int, section, text } from '../../base/config/index.ts'
+import { auditPeriod } from './audit-period.ts'
 
 export const novaConfig = section('DEFAULT', {
   defaultAvailabilityZone: text({ default: 'nova', doc: 'The availability zone of hosts that no aggregate puts into another.' }),
@@ -41,10 +42,14 @@ export const novaConfig = section('DEFAULT', {
     min: 1,
     doc: 'Seconds between two searches for shelved servers that are to leave their host.',
   }),
-  instanceUsageAuditPeriod: choice(['hour', 'day', 'month', 'year'], {
-    default: 'month',
-    doc: 'The period whose usage an audit counts.',
-  }),
+  instanceUsageAudit: bool({ default: false, doc: 'Tell once a period of each server that was there, and keep a log of it.' }),
+  instanceUsageAuditPeriod: {
+    ...text({
+      default: 'month',
+      doc: 'The period whose usage an audit counts: hour, day, month or year; where it begins may follow, as in month@15.',
+    }),
+    parse: auditPeriod,
+  },
   maxLocalBlockDevices: int({ default: 3, min: -1, doc: 'Disks of its own that a server may have, the root disk too; -1: any number.' }),
   maxConcurrentLiveMigrations: int({ default: 1, min: 0, doc: 'Guests that leave a host at the same time while they run; 0: no limit.' }),
   migrateMaxRetries: int({ default: -1, min: -1, doc: 'Further hosts that are tried for a live migration; -1: all.' }),

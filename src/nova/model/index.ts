@@ -56,6 +56,7 @@ export function makeModel(ground: Ground): Model {
 
 export type { InstanceAction, InstanceActionEvent, InstanceActions } from './actions.ts'
 export { type Aggregate, type Aggregates, zoneOfAggregate } from './aggregates.ts'
+export { auditPeriod, lastPeriod } from './audit-period.ts'
 export type { BlockDevices, VolumeAttachment } from './block-devices.ts'
 export { apiConfig, glanceConfig, novaConfig, quotaConfig } from './config.ts'
 export type { ConsoleToken, ConsoleTokens } from './console-tokens.ts'

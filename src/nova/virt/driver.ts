@@ -240,6 +240,14 @@ export type LiveMigration = {
   receive(spec: GuestSpec, luggage: Uint8Array, signal: AbortSignal): Promise<void>
 }
 
+export type HostPower = 'reboot' | 'shutdown' | 'startup'
+/** The host's own machine, where the hypervisor has a say in it. */
+export type HostControl = {
+  power(action: HostPower): Promise<void>
+  /** Into maintenance, or out of it. */
+  maintain(on: boolean): Promise<void>
+}
+
 export type ComputeDriver = AsyncDisposable & {
   readonly kind: 'libvirt' | 'fake'
   /** The compute host's name. */
@@ -293,6 +301,7 @@ export type ComputeDriver = AsyncDisposable & {
   /** Sends a non-maskable interrupt, upon which a guest may dump its memory. */
   readonly injectNmi?: (uuid: string) => Promise<void>
   readonly moves?: Moves
+  readonly hostControl?: HostControl
   readonly liveMigration?: LiveMigration
 
   /** Returns the call that ends listening. */

@@ -30,7 +30,17 @@ export type FakeHost = {
   speak(guest: FakeGuest, text: string): void
 }
 
-type Capability = 'snapshots' | 'rescue' | 'resize' | 'interfaces' | 'setPassword' | 'diagnostics' | 'injectNmi' | 'moves' | 'liveMigration'
+type Capability =
+  | 'snapshots'
+  | 'rescue'
+  | 'resize'
+  | 'interfaces'
+  | 'setPassword'
+  | 'diagnostics'
+  | 'injectNmi'
+  | 'moves'
+  | 'hostControl'
+  | 'liveMigration'
 type Capabilities = Required<Pick<ComputeDriver, Capability>>
 
 const { running, paused, shutdown } = PowerState
@@ -176,6 +186,11 @@ export function fakeCapabilities(host: FakeHost): Capabilities {
     resize,
     interfaces,
     moves,
+    // The host is pretended, and so is its power: guests stay as they are.
+    hostControl: {
+      power: async () => await delay(operationMs),
+      maintain: async () => await delay(operationMs),
+    },
     liveMigration: fakeLiveMigration(host),
     async setPassword(uuid, user) {
       faults.check('setPassword', uuid)
