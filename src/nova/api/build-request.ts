@@ -111,6 +111,8 @@ export function bootableImage(nova: NovaApi, id: string, viewer: ReturnType<type
   const image = nova.images.get(id, viewer)
   if (!image) throw invalid('Can not find requested image')
   if (image.status !== 'active') throw invalid(`Image ${id} is not active.`)
+  if (!['', '[]'].includes(image.properties.block_device_mapping ?? ''))
+    throw invalid(`Block Device Mapping is Invalid: image ${id} stands for volumes, and this cloud has no volume service.`)
   if (image.minRamMib > flavor.memoryMib) throw invalid("Flavor's memory is too small for requested image.")
   if (flavor.rootGib > 0) {
     const needed = Math.max(image.virtualSizeBytes ?? image.sizeBytes ?? 0, 0)

@@ -150,7 +150,7 @@ const rebuild = operation({
   handle: (request: Request, nova: NovaApi) => {
     const { body, context, enforce } = request
     const instance = serverOf(request, nova)
-    if (body.trustedCerts) enforce('os_compute_api:servers:rebuild:trusted_certs')
+    if (body.trustedCerts !== undefined) enforce('os_compute_api:servers:rebuild:trusted_certs')
     const { change, imageProperties, files } = changeOf(request, instance, nova)
     const { uuid } = instance
     const adminPass = body.adminPass ?? generatePassword()

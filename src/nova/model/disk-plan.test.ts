@@ -55,6 +55,19 @@ describe('planDisks', () => {
     expect(disks.map(({ tag }) => tag)).toEqual([null, 'data', null, null])
   })
 
+  it('gives no two disks the same place on a bus', () => {
+    const bus = fc.constantFrom('virtio', 'scsi', 'sata', 'ide', 'usb', null)
+    fc.assert(
+      fc.property(fc.array(bus, { maxLength: 5 }), bus, (buses, fallback) => {
+        const flavor = { ephemeralGib: 10, swapMib: 0 }
+        const mapped = [root, ...buses.map((one) => device({ bus: one, size: 1 }))]
+        const disks = planDisks(wish({ flavor, mapped, bus: fallback ?? undefined }))
+        const places = disks.map(({ deviceName }) => deviceName.replace(/[sh]d(.)$/, '$1'))
+        expect(new Set(places).size).toBe(places.length)
+      }),
+    )
+  })
+
   it.each<[string, readonly BlockDevice[], RegExp]>([
     ['no boot disk', [device()], /Boot sequence/],
     ['two first boot disks', [root, root], /Boot sequence/],

@@ -148,13 +148,18 @@ function checkSizes(devices: readonly BlockDevice[], { ephemeralGib, swapMib }: 
 const prefixes: Record<DiskBus, string> = { virtio: 'vd', scsi: 'sd', sata: 'sd', usb: 'sd', ide: 'hd' }
 const letters = 'abcdefghijklmnopqrstuvwxyz'
 
-/** Disks that have no name yet get the first letters of their buses that nobody has. */
+/**
+ * Disks that have no name yet get the first letters of their buses that nobody has. `sd` and `hd` share theirs, since an IDE disk
+ * is a SATA one where a machine has no IDE, and a disk's place on its bus follows from its letter.
+ */
 function lettered(disks: readonly InstanceDisk[]): InstanceDisk[] {
-  const taken = new Set(disks.map(({ deviceName }) => deviceName))
+  const placeOf = (name: string) => name.replace(/^\/dev\/[sh]d/, '').replace(/^\/dev\//, '')
+  const taken = new Set(disks.map(({ deviceName }) => placeOf(deviceName)))
   return disks.map((disk) => {
     if (disk.deviceName !== '') return disk
-    const deviceName = [...letters].map((letter) => `/dev/${prefixes[disk.bus]}${letter}`).find((name) => !taken.has(name)) ?? ''
-    taken.add(deviceName)
+    const names = [...letters].map((letter) => `/dev/${prefixes[disk.bus]}${letter}`)
+    const deviceName = names.find((name) => !taken.has(placeOf(name))) ?? ''
+    taken.add(placeOf(deviceName))
     return { ...disk, deviceName }
   })
 }
