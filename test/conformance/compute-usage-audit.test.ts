@@ -23,7 +23,12 @@ const pass = async (ms: number) => {
 }
 
 beforeAll(async () => {
-  const flags = { 'fake.hosts': '2', 'token.expiration': '864000', 'DEFAULT.instance_usage_audit': 'true', 'DEFAULT.instance_usage_audit_period': 'hour' }
+  const flags = {
+    'fake.hosts': '2',
+    'token.expiration': '864000',
+    'DEFAULT.instance_usage_audit': 'true',
+    'DEFAULT.instance_usage_audit_period': 'hour',
+  }
   cloud = await startTestCloud({ flags, clock })
   cloud.cloud.ground.queue.subscribe('notification.instance.exists', ({ payload }) => void told.push(payload as Told))
   const image = (await cloud.call('GET', '/image/v2/images?name=tiny')).body.images[0].id
