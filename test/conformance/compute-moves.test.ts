@@ -216,6 +216,27 @@ describe('a cold migration', () => {
     expect(await guestsOn()).toEqual([destination])
   })
 
+  it('is found by its hosts, its kind and its state', async () => {
+    const source = await hostNow()
+    await act({ migrate: null })
+    const destination = await hostNow()
+    const count = async (query: string) => (await migrations(query)).length
+    expect(await count(`&host=${source}`)).toBe(1)
+    expect(await count(`&host=${destination}`)).toBe(1)
+    expect(await count(`&source_compute=${source}`)).toBe(1)
+    expect(await count(`&source_compute=${destination}`)).toBe(0)
+    expect(await count('&migration_type=migration&status=finished')).toBe(1)
+    expect(await count('&migration_type=resize')).toBe(0)
+    const keys = async (version: string) =>
+      Object.keys((await call('GET', `/os-migrations?instance_uuid=${id}`, { version })).body.migrations[0])
+    expect(await keys('2.22')).not.toContain('migration_type')
+    expect(await keys('2.23')).toContain('migration_type')
+    expect(await keys('2.58')).not.toContain('uuid')
+    expect(await keys('2.59')).toContain('uuid')
+    expect(await keys('2.79')).not.toContain('user_id')
+    expect(await keys('2.80')).toEqual(expect.arrayContaining(['user_id', 'project_id']))
+  })
+
   it('keeps a compute service from being removed until it is ended', async () => {
     const source = await hostNow()
     await act({ migrate: null })
