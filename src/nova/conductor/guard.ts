@@ -73,7 +73,7 @@ export function checkState(
   tasks: readonly (TaskState | null)[] | null,
 ): void {
   const refuse = (attribute: string, state: string | null) =>
-    conflict(`Cannot '${action}' instance ${instance.uuid} while it is in ${attribute} ${state}`)
+    conflict(`Cannot '${action}' instance ${instance.uuid} while it is in ${attribute} ${state ?? 'None'}`)
   if (vmStates && !vmStates.includes(instance.vmState)) throw refuse('vm_state', instance.vmState)
   if (tasks && !tasks.includes(instance.taskState)) throw refuse('task_state', instance.taskState)
 }
