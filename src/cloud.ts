@@ -14,7 +14,8 @@ import type { Log } from './base/log.ts'
 import { makeMetrics } from './base/metrics.ts'
 import { InProcessQueue } from './base/queue/index.ts'
 import { SagaRunner, sagaConfig } from './base/saga/index.ts'
-import { debugConfig, processConfig } from './config.ts'
+import { classicListeners, classicMetadataPort, listenClassic, withHealth } from './classic-ports.ts'
+import { classicConfig, debugConfig, processConfig } from './config.ts'
 import { type Credentials, credentialsOf } from './credentials.ts'
 import { chooseDrivers, type DriverKind } from './drivers.ts'
 import { makeHealth } from './health.ts'
@@ -61,22 +62,30 @@ export class Cloud implements AsyncDisposable {
   readonly drivers: readonly ComputeDriver[]
   /** Resolves when seeded and reconciled: what `/readyz` says. */
   readonly ready: Promise<void>
+  readonly #listenElsewhere: (host: string) => Promise<void>
   readonly #close: () => Promise<void>
 
-  constructor(parts: Pick<Cloud, 'driverKind' | 'credentials' | 'server' | 'ground' | 'drivers' | 'ready'>, close: () => Promise<void>) {
+  constructor(
+    parts: Pick<Cloud, 'driverKind' | 'credentials' | 'server' | 'ground' | 'drivers' | 'ready'>,
+    listenElsewhere: (host: string) => Promise<void>,
+    close: () => Promise<void>,
+  ) {
     this.driverKind = parts.driverKind
     this.credentials = parts.credentials
     this.server = parts.server
     this.ground = parts.ground
     this.drivers = parts.drivers
     this.ready = parts.ready
+    this.#listenElsewhere = listenElsewhere
     this.#close = close
   }
 
-  /** Listens; port 0 picks a free one. @throws {CloudError} when the address cannot be had. */
+  /** Listens; port 0 picks a free one. @throws {CloudError} when an address cannot be had. */
   async listen(): Promise<{ host: string; port: number }> {
     const { host, port } = this.ground.config.get(processConfig)
-    return await this.server.listen({ host, port })
+    const bound = await this.server.listen({ host, port })
+    await this.#listenElsewhere(host)
+    return bound
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -114,7 +123,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const ground: Ground = { db, clock, config, log, queue, sagas, metrics, dataDir }
     const host = config.get(computeConfig).host || hostname()
 
-    const identity = makeIdentity(ground)
+    const { classicPorts } = config.get(classicConfig)
+    const identity = makeIdentity(ground, { yieldsCatalog: classicPorts })
     const placement = makePlacement(ground)
     const images = makeImages(ground)
     closers.push(() => images[Symbol.asyncDispose]())
@@ -167,31 +177,40 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
     const { enforceScope, enforceNewDefaults, policyDefaultRule } = config.get(policyConfig)
     const policy = new PolicyEngine({ enforceScope, enforceNewDefaults, defaultRule: policyDefaultRule })
+    const mounts = [
+      mount('/identity/v3', identity.v3),
+      mount('/identity', identity.root),
+      mount('/compute/v2.1', compute.v21),
+      mount('/compute/v2', compute.v20),
+      mount('/compute', compute.root),
+      mount('/image/v2', images.v2),
+      mount('/image', images.root),
+      mount('/network/v2.0', networks.v2),
+      mount('/network', networks.root),
+      mount('/placement', placement.root),
+      mount('/console', consoles.service),
+    ]
+    const shared = { authenticate: identity.authenticate, policy, log, metrics, trustForwarded: process_.trustForwarded, strict }
+    const classic = classicPorts ? classicListeners({ identity, images, placement, networks, compute, consoles }) : []
+    const own = classic.find(({ port }) => port === process_.port)
+    const ownMounts = own?.mounts.map(({ prefix, service }) => mount(prefix, prefix === '' ? withHealth(service, health) : service))
     const server = new HttpServer({
-      mounts: [
-        mount('/identity/v3', identity.v3),
-        mount('/identity', identity.root),
-        mount('/compute/v2.1', compute.v21),
-        mount('/compute/v2', compute.v20),
-        mount('/compute', compute.root),
-        mount('/image/v2', images.v2),
-        mount('/image', images.root),
-        mount('/network/v2.0', networks.v2),
-        mount('/network', networks.root),
-        mount('/placement', placement.root),
-        mount('/console', consoles.service),
-        mount('', health.service),
-      ],
-      upgrades: consoles.upgrades,
-      authenticate: identity.authenticate,
-      policy,
-      log,
-      metrics,
-      trustForwarded: process_.trustForwarded,
-      strict,
+      mounts: [...mounts, ...(ownMounts ?? [mount('', health.service)])],
+      upgrades: { ...consoles.upgrades, ...own?.upgrades },
+      ...shared,
     })
+    const classicServers = classic
+      .filter((listener) => listener !== own)
+      .map((listener) => ({
+        listener,
+        server: new HttpServer({
+          mounts: [...mounts, ...listener.mounts],
+          upgrades: { ...consoles.upgrades, ...listener.upgrades },
+          ...shared,
+        }),
+      }))
     closers.push(
-      () => server.close(),
+      () => Promise.all([server, ...classicServers.map((each) => each.server)].map((each) => each.close())).then(() => undefined),
       // First of all, since a listener is closed only when nobody is on a console any more.
       () => consoles[Symbol.asyncDispose](),
     )
@@ -214,15 +233,18 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
           model,
           credentials,
           driverKind: choice.kind,
+          followsGuide: classicPorts,
           say: options.say ?? (() => undefined),
         })
       await networks.start()
       for (const manager of managers) await manager.start()
-      if (process_.metadataPort >= 0) await metadata.listen({ host: process_.host, port: process_.metadataPort })
+      const metadataPort = process_.metadataPort < 0 && classicPorts ? classicMetadataPort : process_.metadataPort
+      if (metadataPort >= 0) await metadata.listen({ host: process_.host, port: metadataPort })
       await conductor.watch.recover()
       health.isReady = true
     })()
-    return new Cloud({ driverKind: choice.kind, credentials, server, ground, drivers, ready }, close)
+    const parts = { driverKind: choice.kind, credentials, server, ground, drivers, ready }
+    return new Cloud(parts, (host) => listenClassic(classicServers, host), close)
   } catch (error) {
     await close()
     throw error

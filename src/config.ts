@@ -39,6 +39,14 @@ export const processConfig = section('minicloud', {
   }),
 })
 
+/** One more of the section that compute's API shares. */
+export const classicConfig = section('api', {
+  classicPorts: bool({
+    default: false,
+    doc: "Serve each service also on the port of OpenStack's installation guides: identity 5000, compute 8774, metadata 8775, placement 8778, image 9292, network 9696, consoles 6080, 6082 and 6083.",
+  }),
+})
+
 export const debugConfig = section('debug', {
   crashAt: text({
     default: '',
@@ -56,6 +64,7 @@ export const sections: Section[] = [
   filterSchedulerConfig,
   quotaConfig,
   apiConfig,
+  classicConfig,
   glanceConfig,
   ...metadataSections,
   ...consoleSections,

@@ -21,6 +21,8 @@ export type SeedDeps = {
   model: Model
   credentials: Credentials
   driverKind: DriverKind
+  /** What an installation guide has its reader make is left to him. */
+  followsGuide: boolean
   say: (line: string) => void
 }
 
@@ -50,9 +52,15 @@ const flavors: readonly NewFlavor[] = sizes.map(([flavorId, name, vcpus, memoryM
 }))
 
 export async function seedCloud(deps: SeedDeps): Promise<void> {
-  const { identity, networks, model, credentials } = deps
+  const { identity, networks, model, credentials, followsGuide } = deps
   const { adminPassword: password, demoPassword, region } = credentials
-  const { adminProjectId, demoProjectId } = await identity.bootstrap({ password, demoPassword, region, catalog: defaultCatalog })
+  const { adminProjectId, demoProjectId } = await identity.bootstrap({
+    password,
+    demoPassword,
+    region,
+    catalog: defaultCatalog,
+    followsGuide,
+  })
   networks.bootstrap({ adminProjectId, demoProjectId })
   once(deps, 'flavors', () => {
     for (const flavor of flavors) if (!model.flavors.find(flavor.flavorId, { projectId: null, isAdmin: true })) model.flavors.create(flavor)

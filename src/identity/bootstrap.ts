@@ -8,13 +8,21 @@ import { newId, writeExtra } from './state.ts'
 
 /** Services of ours: `path` is where they are mounted. */
 export type CatalogSeed = readonly { type: string; name: string; description?: string; path: string }[]
-export type BootstrapSeed = { password: string; demoPassword: string; region: string; catalog: CatalogSeed }
+export type BootstrapSeed = {
+  password: string
+  demoPassword: string
+  region: string
+  catalog: CatalogSeed
+  /** The project `service` is left to an installation guide's reader, who makes it. */
+  followsGuide?: boolean
+}
 export type Bootstrapped = {
   adminUserId: string
   demoUserId: string
   adminProjectId: string
   demoProjectId: string
-  serviceProjectId: string
+  /** Null where an installation guide is followed and did not make it yet. */
+  serviceProjectId: string | null
   defaultDomainId: string
   roleIds: Record<'admin' | 'manager' | 'member' | 'reader' | 'service', string>
 }
@@ -105,6 +113,8 @@ export async function bootstrap(state: IdentityState, passwords: Passwords, seed
   const service = ({ type, name, description = '', path }: CatalogSeed[number]) => {
     let id = idOf("SELECT id FROM service WHERE type = ? AND json_extract(extra, '$.name') = ?", type, name)
     if (id === undefined) {
+      // An operator's own of another name.
+      if (idOf('SELECT e.id FROM endpoint e JOIN service s ON s.id = e.service_id WHERE s.type = ? LIMIT 1', type) !== undefined) return
       id = newId()
       db.prepare('INSERT INTO service (id, type, enabled, extra) VALUES (?, ?, 1, ?)').run(id, type, writeExtra({ name, description }))
     } else if (idOf('SELECT id FROM endpoint WHERE service_id = ? LIMIT 1', id) !== undefined) return
@@ -128,7 +138,7 @@ export async function bootstrap(state: IdentityState, passwords: Passwords, seed
     const roleIds = Object.fromEntries(names.map((name) => [name, role(name)])) as Bootstrapped['roleIds']
     const adminProjectId = project('admin', 'For the administration of this cloud.')
     const demoProjectId = project('demo', 'For trying things out.')
-    const serviceProjectId = project('service', "For the cloud's own services.")
+    const serviceProjectId = seed.followsGuide ? null : project('service', "For the cloud's own services.")
     const adminUserId = user('admin', adminHash ?? '', null)
     const demoUserId = user('demo', demoHash ?? '', null)
     if (isNew) {

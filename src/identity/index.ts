@@ -61,7 +61,12 @@ export type Identity = {
   roleNames(userId: string, projectId: string): string[]
 }
 
-export function makeIdentity({ db, clock, config, dataDir }: Ground): Identity {
+export type IdentityOptions = {
+  /** What an operator creates takes the place of the services and endpoints that every cloud begins with; see services.ts. */
+  yieldsCatalog?: boolean
+}
+
+export function makeIdentity({ db, clock, config, dataDir }: Ground, { yieldsCatalog = false }: IdentityOptions = {}): Identity {
   const identityValues = config.get(identityConfig)
   const tokenValues = config.get(tokenConfig)
   const state = new IdentityState(db, clock)
@@ -116,7 +121,7 @@ export function makeIdentity({ db, clock, config, dataDir }: Ground): Identity {
         projects,
         revocations,
         roles,
-        services: new Services(state),
+        services: new Services(state, { yieldsCatalog }),
         tokens,
         users,
       },

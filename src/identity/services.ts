@@ -1,4 +1,10 @@
-/** Services, endpoints and regions as administrators keep them; what clients see of them is in catalog.ts. */
+/**
+ * Services, endpoints and regions as administrators keep them; what clients see of them is in catalog.ts.
+ *
+ * Where the catalogue yields (an installation guide is followed, whose commands name a service by its type and find it only when there
+ * is one of that type), creating a service that a new cloud has already makes that one the operator's; and creating an endpoint of
+ * it takes the place of ours of the same interface and region. So nothing is there twice, and nothing is missing in between.
+ */
 import { forbidden, invalid, notFound } from '../base/errors.ts'
 import { type EndpointRow, hasKnownPlaceholders, type ServiceRow } from './catalog.ts'
 import { type Columns, selection } from './selection.ts'
@@ -44,11 +50,16 @@ const readRegion = (row: RegionRow): Region => ({
   extra: readExtra(row.extra),
 })
 
+/** How the URLs begin that a new cloud's endpoints have. */
+const ownUrl = '$(origin)s%'
+
 export class Services {
   readonly #state: IdentityState
+  readonly #yieldsCatalog: boolean
 
-  constructor(state: IdentityState) {
+  constructor(state: IdentityState, { yieldsCatalog = false }: { yieldsCatalog?: boolean } = {}) {
     this.#state = state
+    this.#yieldsCatalog = yieldsCatalog
   }
 
   list(search: URLSearchParams): CatalogService[] {
@@ -67,6 +78,8 @@ export class Services {
   }
 
   create({ type, enabled = true, extra }: { type: string; enabled?: boolean; extra: Extra }): CatalogService {
+    const ours = this.#yieldsCatalog ? this.#untouched(type) : undefined
+    if (ours !== undefined) return this.update(ours, { enabled, extra })
     const id = newId()
     this.#state.write(() =>
       this.#state.db
@@ -74,6 +87,16 @@ export class Services {
         .run(id, type, enabled ? 1 : 0, writeExtra(extra)),
     )
     return this.get(id)
+  }
+
+  /** The service of this type that a new cloud had, while all its endpoints are as they were. Identity must be found at any time. */
+  #untouched(type: string): string | undefined {
+    if (type === 'identity') return undefined
+    return this.#state.db
+      .prepare<{ id: string }>(
+        `SELECT s.id FROM service s JOIN endpoint e ON e.service_id = s.id WHERE s.type = ? GROUP BY s.id HAVING min(e.url LIKE ?) = 1`,
+      )
+      .get(type, ownUrl)?.id
   }
 
   /** @throws {CloudError} `not-found`. */
@@ -112,11 +135,15 @@ export class Services {
   createEndpoint(given: Omit<Endpoint, 'id'>): Endpoint {
     this.#checkEndpoint(given)
     const id = newId()
-    this.#state.write(() =>
+    this.#state.write(() => {
+      if (this.#yieldsCatalog)
+        this.#state.db
+          .prepare('DELETE FROM endpoint WHERE service_id = ? AND interface = ? AND region_id IS ? AND url LIKE ?')
+          .run(given.serviceId, given.interface, given.regionId, ownUrl)
       this.#state.db
         .prepare('INSERT INTO endpoint (id, interface, region_id, service_id, url, enabled, extra) VALUES (?, ?, ?, ?, ?, ?, ?)')
-        .run(id, given.interface, given.regionId, given.serviceId, given.url, given.enabled ? 1 : 0, writeExtra(given.extra)),
-    )
+        .run(id, given.interface, given.regionId, given.serviceId, given.url, given.enabled ? 1 : 0, writeExtra(given.extra))
+    })
     return this.endpoint(id)
   }
 

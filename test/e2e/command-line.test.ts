@@ -124,7 +124,9 @@ describe('without one', () => {
     await using cloud = await serve({ command: [program], env: { MINICLOUD_LOG_LEVEL: 'warn' }, dataDir: join(dir, 'warned') })
     expect(cloud.log()).not.toContain('warning')
     const again = await minicloud(['serve', '--config', file, '--driver', 'fake', '--data-dir', join(dir, 'warned')])
-    expect(again.err.split('\n')[0]).toBe(`warning: ${file}: [DEFAULT] transport_url is not used by minicloud`)
+    expect(again.err.split('\n')[0]).toBe(
+      `warning: ${file}: [DEFAULT] transport_url is not used by minicloud: its parts call each other within one process, without a message broker`,
+    )
   })
 
   test('completion knows every command', async () => {

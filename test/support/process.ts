@@ -17,6 +17,8 @@ export type ServeOptions = {
   env?: Record<string, string>
   /** The program and its first arguments; by default this checkout's. */
   command?: readonly string[]
+  /** Further arguments of `serve`. */
+  args?: readonly string[]
 }
 
 export type Ready = { url: string; auth_url: string; pid: number; clouds_yaml: string; driver: string }
@@ -104,6 +106,7 @@ export async function serve({
   driver = 'fake',
   env = {},
   command = [process.execPath, main],
+  args = [],
 }: ServeOptions = {}): Promise<ServeProcess> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'minicloud-serve-'))
   mkdirSync(dir, { recursive: true, mode: 0o700 })
@@ -112,10 +115,14 @@ export async function serve({
   const logFile = join(dir, 'test.log')
   const output = openSync(logFile, 'a', 0o600)
   const [program = '', ...first] = command
-  const child = spawn(program, [...first, 'serve', '--data-dir', dir, '--port', '0', '--driver', driver, '--ready-file', readyFile], {
-    stdio: ['ignore', output, output],
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
-  })
+  const child = spawn(
+    program,
+    [...first, 'serve', '--data-dir', dir, '--port', '0', '--driver', driver, '--ready-file', readyFile, ...args],
+    {
+      stdio: ['ignore', output, output],
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    },
+  )
   let ended: number | NodeJS.Signals | null = null
   const exited = new Promise<number | NodeJS.Signals>((resolve) => {
     child.once('exit', (code, signal) => {

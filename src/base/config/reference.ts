@@ -12,9 +12,16 @@ const rows = ({ name, options }: Section) =>
     doc: option.doc,
   }))
 
+/** A section that several rooms share is one in the reference, where it stands first. */
+const merged = (sections: readonly Section[]): Section[] => {
+  const byName = new Map<string, Section>()
+  for (const { name, options } of sections) byName.set(name, { name, options: { ...byName.get(name)?.options, ...options } })
+  return [...byName.values()]
+}
+
 /** Markdown: a heading a section, a table row an option. */
 export function configReference(sections: readonly Section[]): string {
-  const parts = sections.map((section) =>
+  const parts = merged(sections).map((section) =>
     [
       `## [${section.name}]\n`,
       '| option | type | default | environment | meaning |',
@@ -30,7 +37,7 @@ export function configReference(sections: readonly Section[]): string {
 
 /** An INI file with every option commented out at its default. */
 export function sampleConfig(sections: readonly Section[]): string {
-  const parts = sections.map((section) =>
+  const parts = merged(sections).map((section) =>
     [`[${section.name}]`, ...rows(section).map((row) => `# ${row.doc.replaceAll('\n', '\n# ')}\n#${row.name} = ${row.default}\n`)].join(
       '\n',
     ),
