@@ -15,6 +15,7 @@ import type { ConductorDeps } from './deps.ts'
 import type { Destination } from './destination.ts'
 import { ended, endedBadly } from './endings.ts'
 import type { ActionRule } from './guard.ts'
+import { unlessDown } from './leftovers.ts'
 import { claimEvacuation, dropRoom } from './move-claims.ts'
 import { bindPorts } from './ports.ts'
 
@@ -101,8 +102,9 @@ export const evacuateServer = saga<EvacuateInput, ConductorDeps>('evacuate-serve
       model.migrations.move(migrationId, ['pre-migrating'], 'done')
       ended(deps, ending(context, host))
     },
-    async undo({ input: { uuid }, outputs }, { queue }) {
-      if (outputs.destination) await askHost(queue, outputs.destination.host, 'destroy', { uuid, portIds: [] })
+    async undo({ input: { uuid }, outputs }, deps) {
+      const host = outputs.destination?.host
+      if (host !== undefined) await unlessDown(deps, uuid, host, () => askHost(deps.queue, host, 'destroy', { uuid, portIds: [] }))
     },
   })
   .end({

@@ -2,8 +2,9 @@
  * What a server has left behind on hosts that it is no longer on. Ended at once where the host answers; else the reconciler
  * finds it when the host is back.
  */
-import { messageOf } from '../../base/errors.ts'
+import { CloudError, messageOf } from '../../base/errors.ts'
 import type { Instance, Migration } from '../model/index.ts'
+import { GuestError } from '../virt/index.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { dropRoom } from './move-claims.ts'
@@ -16,6 +17,26 @@ export function removeLeftover({ db, model, queue, log }: ConductorDeps, uuid: s
       log.warn({ instance: uuid, host, err: error }, `what is left of a guest is ended when its host is back: ${messageOf(error)}`)
     })
   })
+}
+
+/**
+ * Work on a host that does not stand in the way of what is undone: when the host is down, it waits for the comparison with the
+ * records that follows its return.
+ * @throws what the work throws while the host answers.
+ */
+export async function unlessDown(
+  { log }: Pick<ConductorDeps, 'log'>,
+  uuid: string,
+  host: string,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const isDown = error instanceof GuestError ? error.reason === 'host-down' : error instanceof CloudError && error.kind === 'unavailable'
+    if (!isDown) throw error
+    log.warn({ instance: uuid, host, err: error }, `left as it is until the host is back: ${messageOf(error)}`)
+  }
 }
 
 /** Moves whose migration may hold room. */

@@ -11,7 +11,7 @@ import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { ended, endedBadly } from './endings.ts'
 import type { ActionRule } from './guard.ts'
-import { removeLeftover } from './leftovers.ts'
+import { removeLeftover, unlessDown } from './leftovers.ts'
 import { staysOnHost } from './move.ts'
 import { claimOnHost, giveBack, settle } from './move-claims.ts'
 import { bindPorts } from './ports.ts'
@@ -142,10 +142,9 @@ export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
       const portIds = instance.ports.map(({ portId }) => portId)
       const source = migration.source_compute ?? host
       const stop = { uuid, action: 'stop', graceMs: 0, portIds: [] } as const
-      // A host that is down runs nothing.
-      await askHost(queue, source, 'power', stop, uuid).catch((error: unknown) => {
-        deps.log.warn({ instance: uuid, host: source, err: error }, 'the guest that was to come back could not be stopped')
-      })
+      // A host that is down runs nothing, and neither does a guest that is not there.
+      if (await askHost(queue, source, 'info', { uuid }).catch(() => null))
+        await unlessDown(deps, uuid, source, () => askHost(queue, source, 'power', stop, uuid))
       if (isToRun(deps, uuid)) await askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
     },
   })

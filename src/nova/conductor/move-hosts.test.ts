@@ -47,9 +47,9 @@ async function ending(cloud: TestCompute, to: 'confirming' | 'reverting'): Promi
   if (to === 'reverting') cloud.deps.model.instances.update(uuid, { task_state: 'resize_reverting' })
   return { uuid, input: { uuid, host: 'host2', migrationId } }
 }
-async function lost(cloud: TestCompute): Promise<{ uuid: string; input: EvacuateInput }> {
+async function lost(cloud: TestCompute, known?: string): Promise<{ uuid: string; input: EvacuateInput }> {
   const { model } = cloud.deps
-  const instance = await built(cloud)
+  const instance = known === undefined ? await built(cloud) : model.instances.get(known)
   const { uuid } = instance
   forceDown(cloud, 'host1', true)
   const migrationId = model.migrations.begin({
@@ -163,7 +163,7 @@ sagaLaws<MoveEndInput, ConductorDeps>('reverting a migration', revertResize, () 
 sagaLaws<EvacuateInput, ConductorDeps>('evacuating', evacuateServer, () =>
   serverWorld({
     options,
-    prepare: lost,
+    prepare: (cloud) => lost(cloud),
     async done(cloud, instance) {
       const { uuid } = instance
       await tidied(cloud)
@@ -206,6 +206,24 @@ describe('a migration', () => {
     await cloud.deps.sagas.start(moveServer, next, { key: uuid })
     expect(cloud.deps.model.instances.get(uuid)).toMatchObject({ vmState: 'resized' })
     expect([await third?.info(uuid), (await cloud.drivers[1]?.info(uuid)) ?? null].filter(Boolean)).toHaveLength(1)
+  })
+
+  it('whose source goes down on the way is given up, and the server can be evacuated', async () => {
+    await using cloud = await testCompute(options)
+    const instance = await built(cloud)
+    const { uuid } = instance
+    const [source, destination] = cloud.drivers
+    destination?.failNext('arrive')
+    source?.failNext('powerOn', 'host-down', 3)
+    expect(await cloud.deps.sagas.start(moveServer, migration(cloud, instance), { key: uuid })).toMatchObject({ state: 'undone' })
+    expect(status(cloud, uuid)).toBe('error')
+    expect(holders(cloud, uuid)).toEqual([{ server: nano }, {}])
+    const { input } = await lost(cloud, uuid)
+    await cloud.deps.sagas.start(evacuateServer, input, { key: uuid })
+    expect(cloud.deps.model.instances.get(uuid)).toMatchObject({ vmState: 'active', host: 'host2' })
+    forceDown(cloud, 'host1', false)
+    await tidied(cloud)
+    expect(await guests(cloud, uuid)).toEqual([null, PowerState.running])
   })
 
   it('is not reverted while the source does not have the guest', async () => {

@@ -27,6 +27,7 @@ import type { ConductorDeps } from './deps.ts'
 import { type Destination, pickDestination } from './destination.ts'
 import { ended, endedBadly } from './endings.ts'
 import type { ActionRule } from './guard.ts'
+import { unlessDown } from './leftovers.ts'
 import { claimDestination, claimOnHost, giveBack } from './move-claims.ts'
 import { bindPorts } from './ports.ts'
 
@@ -196,17 +197,21 @@ export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
         model.actions.event(uuid, context.requestId, { event: 'compute_resize_instance', startTime: clock.text(), host: source })
       ended(deps, ending(context, host, 'finish_resize'))
     },
-    async undo({ input: { uuid, was }, outputs }, { model, queue }) {
-      const host = outputs.destination?.host
+    async undo({ input: { uuid, was }, outputs }, deps) {
+      const { model, queue } = deps
+      const destination = outputs.destination?.host
       const instance = model.instances.find(uuid)
-      if (!instance?.host || host === undefined) return
+      if (!instance?.host || destination === undefined) return
+      const { host } = instance
       const start = was === 'active'
-      if (host === instance.host) await askHost(queue, host, 'revertResize', { uuid, start }, uuid)
-      else {
-        await askHost(queue, host, 'destroy', { uuid, portIds: [] }, uuid)
-        const portIds = instance.ports.map(({ portId }) => portId)
-        if (start) await askHost(queue, instance.host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+      if (destination === host) {
+        await askHost(queue, host, 'revertResize', { uuid, start }, uuid)
+        return
       }
+      await unlessDown(deps, uuid, destination, () => askHost(queue, destination, 'destroy', { uuid, portIds: [] }, uuid))
+      const portIds = instance.ports.map(({ portId }) => portId)
+      const power = { uuid, action: 'start', graceMs: 0, portIds } as const
+      if (start) await unlessDown(deps, uuid, host, () => askHost(queue, host, 'power', power, uuid))
     },
   })
   .end({
