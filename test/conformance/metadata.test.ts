@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { manualClock } from '../../src/base/clock.ts'
+import { planDisks } from '../../src/nova/model/index.ts'
 import { aPort, aSubnet, askAt, startMetadata } from '../support/metadata.ts'
 
 const ec2 = [
@@ -211,6 +212,28 @@ describe('meta_data.json', () => {
     expect(Buffer.from(random_seed, 'base64')).toHaveLength(512)
     expect((await read(ask)).random_seed).not.toBe(random_seed)
     expect((await ask('/openstack/latest/meta_data.json')).type).toBe('application/json')
+  })
+
+  it('tells disks that were mapped, by the tags that their owner gave them and by their names', async () => {
+    const { guest } = startMetadata()
+    const blank = { source: 'blank', destination: 'local', uuid: null, bootIndex: null, guestFormat: null } as const
+    const plain = { deviceName: null, deviceType: null, bus: null, size: 1, tag: null }
+    const mapped = [
+      { ...blank, ...plain, source: 'image', uuid: 'i', bootIndex: 0, size: null, tag: 'system' } as const,
+      { ...blank, ...plain, tag: 'scratch', bus: 'scsi' },
+      { ...blank, ...plain },
+      { ...blank, ...plain, guestFormat: 'swap', size: 64 },
+    ]
+    const flavor = { ephemeralGib: 2, swapMib: 64 }
+    const { ask } = await guest({ disks: planDisks({ imageId: 'i', bus: undefined, flavor, mapped, maxLocal: -1 }) })
+    const { devices } = await read(ask)
+    expect(devices.filter(({ type }: { type: string }) => type === 'disk')).toEqual([
+      { type: 'disk', path: '/dev/vda', bus: 'pci', address: 'none', tags: ['system'] },
+      { type: 'disk', path: '/dev/sda', bus: 'scsi', address: 'none', tags: ['scratch'] },
+    ])
+    const names = ['ami', 'root', 'ephemeral0', 'ephemeral1', 'swap']
+    const mapping = await Promise.all(names.map(async (name) => (await ask(`/latest/meta-data/block-device-mapping/${name}`)).text))
+    expect(mapping).toEqual(['vda', '/dev/vda', '/dev/sda', '/dev/vdb', '/dev/vdc'])
   })
 
   it('gains keys from version to version', async () => {
