@@ -7,7 +7,8 @@ import { byId, makeFrame, socketOfPath } from './frame.js'
 import { SpiceMainConn, sendCtrlAltDel } from './spice/src/main.js'
 
 const query = new URLSearchParams(location.search)
-const canvas = () => byId('screen').querySelector('canvas')
+/** Which it sizes as it likes. */
+const canvas = () => byId('surface').querySelector('canvas')
 const frame = makeFrame({
   option: '--spice ',
   controls: ['cad'],
@@ -22,7 +23,7 @@ function connect() {
   let wasConnected = false
   const main = new SpiceMainConn({
     uri: url.href,
-    screen_id: 'screen',
+    screen_id: 'surface',
     password: '',
     onsuccess: () => {
       wasConnected = true
@@ -44,7 +45,7 @@ function connect() {
 }
 
 // The guest's screen comes after the session.
-new MutationObserver(() => canvas()?.focus()).observe(byId('screen'), { childList: true })
+new MutationObserver(() => canvas()?.focus()).observe(byId('surface'), { childList: true })
 byId('cad').addEventListener('click', () => {
   sendCtrlAltDel()
   canvas()?.focus()
