@@ -115,6 +115,25 @@ describe('ports of servers', () => {
     expect(networks.ownedDevices()).toEqual(['server-1'])
   })
 
+  it('are given one more address, and lose it again: what is plugged follows', async () => {
+    const { networks, wanted, host, usable } = await cloud()
+    const { proxies } = networks
+    const port = networks.createPort(wanted())
+    await networks.plug(port.id)
+    const known = async () => {
+      await networks.settled()
+      const found = host.networks.get(usable.id)?.ports.find(({ id }) => id === port.id)
+      return found?.fixedIps.map(({ ip }) => ip)
+    }
+    proxies.addFixedIp('server-1', usable.id)
+    expect(await known()).toEqual(['10.20.0.3', '10.20.0.4'])
+    expect(() => proxies.addFixedIp('server-2', usable.id)).toThrow('could not be found')
+    expect(proxies.removeFixedIp('server-2', '10.20.0.4')).toBe(false)
+    expect(proxies.removeFixedIp('server-1', '10.20.0.3')).toBe(true)
+    expect(await known()).toEqual(['10.20.0.4'])
+    expect(networks.createPort(wanted({ key: 'nic1' })).fixedIps.map(({ ip }) => ip)).toEqual(['10.20.0.3'])
+  })
+
   it('plugs: the network and its router come to the host, the port is up, the guest can be known by its address', async () => {
     const { networks, wanted, host, events, usable } = await cloud()
     const port = networks.createPort(wanted())

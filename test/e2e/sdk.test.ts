@@ -49,6 +49,11 @@ describe.skipIf(!hasLibraries && !process.env.CI)('client libraries', () => {
     expect(stdout).toContain('done')
   })
 
+  it('openstacksdk under /v2, and with calls that newer versions took away', async () => {
+    const { stdout } = await run(python, [script('sdk-legacy.py'), `${cloud.ready.url}/compute`], { env, timeout: 120_000 })
+    expect(stdout).toContain('done')
+  })
+
   it.skipIf(!existsSync('/usr/bin/nova'))('the nova command', async () => {
     const { stdout } = await run('/usr/bin/nova', ['list'], { env, timeout: 60_000 })
     expect(stdout).toMatch(/\| ID \s*\| Name\s*\| Status/)
