@@ -208,6 +208,25 @@ describe('a migration', () => {
     expect([await third?.info(uuid), (await cloud.drivers[1]?.info(uuid)) ?? null].filter(Boolean)).toHaveLength(1)
   })
 
+  it('finds no host where there is no other, or the hypervisors cannot move guests', async () => {
+    for (const [hosts, capabilities] of [
+      [1, null],
+      [2, ['resize']],
+    ] as const) {
+      await using cloud = await testCompute({ hosts })
+      const instance = await built(cloud)
+      const { uuid } = instance
+      const { queue, model } = cloud.deps
+      const call = queue.call.bind(queue)
+      queue.call = async (topic, message) =>
+        message.method === 'capabilities' && capabilities ? (capabilities as never) : await call(topic, message)
+      const outcome = await cloud.deps.sagas.start(moveServer, migration(cloud, instance), { key: uuid })
+      expect(outcome.error?.message).toBe('No valid host was found. There is no other host that can be tried.')
+      expect(model.instances.get(uuid)).toMatchObject({ vmState: 'active', taskState: null, host: 'host1' })
+      expect(holders(cloud, uuid)[0]).toEqual({ server: nano })
+    }
+  })
+
   it('whose source goes down on the way is given up, and the server can be evacuated', async () => {
     await using cloud = await testCompute(options)
     const instance = await built(cloud)
