@@ -195,7 +195,8 @@ describe('volume attachments', () => {
       ['2.19', 409],
       ['2.20', 404],
     ] as const) {
-      expect((await attach(version)).status).toBe(status)
+      const answer = await attach(version)
+      expect(answer.status, answer.text).toBe(status)
       expect((await call('DELETE', path(someVolume), { version })).status).toBe(status)
     }
     await act({ unshelve: null })

@@ -6,8 +6,8 @@
 import { Type } from '@sinclair/typebox'
 import { notFound } from '../../base/errors.ts'
 import { as, bodies, type Incoming, operation, principalOf, type RequestContext } from '../../base/http/index.ts'
-import { checkLock, checkState } from '../conductor/index.ts'
-import type { Instance, ShareMapping, VmState } from '../model/index.ts'
+import { type ActionRule, checkRule } from '../conductor/index.ts'
+import type { Instance, ShareMapping } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { type Known, knownQuery } from './known-query.ts'
 import { serverOf } from './servers.ts'
@@ -57,11 +57,8 @@ const showShare = operation({
   handle: (request: Read, nova: NovaApi) => ({ share: whole(shareOf(request, serverOf(request, nova), nova), request.context) }),
 })
 
-/** @throws {CloudError} `conflict` for a server whose shares must stay as they are. */
-function checkServer(instance: Instance, context: RequestContext, action: string, vmStates: readonly VmState[]): void {
-  checkLock(instance, callerOf(context))
-  checkState(instance, action, vmStates, [null])
-}
+const attachRule: ActionRule = { name: 'create share', vmStates: ['stopped'], tasks: [null], task: null }
+const detachRule: ActionRule = { name: 'delete share', vmStates: ['stopped', 'error'], tasks: [null], task: null }
 
 const closed = { additionalProperties: false } as const
 const shareBody = Type.Object(
@@ -86,7 +83,7 @@ const createShare = operation({
   policy: policyOf('create'),
   body: bodies({ [since]: as(shareBody, ({ share }) => share.share_id) }),
   handle: (request: Incoming<string>, nova: NovaApi): undefined => {
-    checkServer(serverOf(request, nova), request.context, 'create share', ['stopped'])
+    checkRule(serverOf(request, nova), attachRule, callerOf(request.context))
     throw noShare(request.body)
   },
 })
@@ -100,7 +97,7 @@ const deleteShare = operation({
   policy: policyOf('delete'),
   handle: (request, nova: NovaApi): undefined => {
     const instance = serverOf(request, nova)
-    checkServer(instance, request.context, 'delete share', ['stopped', 'error'])
+    checkRule(instance, detachRule, callerOf(request.context))
     nova.model.shares.remove(shareOf(request, instance, nova))
   },
 })

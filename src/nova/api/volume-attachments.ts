@@ -7,7 +7,7 @@
 import { type TProperties, Type } from '@sinclair/typebox'
 import { conflict, invalid, notFound } from '../../base/errors.ts'
 import { as, atLeast, bodies, field, type Incoming, operation, view } from '../../base/http/index.ts'
-import { type ActionRule, checkLock, checkState } from '../conductor/index.ts'
+import { type ActionRule, checkRule } from '../conductor/index.ts'
 import type { Instance, VolumeAttachment } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { type Known, knownQuery, noQuery } from './known-query.ts'
@@ -91,19 +91,13 @@ const rung = (properties: TProperties) =>
   )
 
 const vmStates = ['active', 'paused', 'stopped', 'resized', 'soft-delete', 'shelved', 'shelved_offloaded'] as const
-const attachRule: ActionRule = { name: 'attach_volume', vmStates, tasks: [null], task: null }
-const detachRule: ActionRule = { name: 'detach_volume', vmStates, tasks: [null], task: null }
+const attachRule: ActionRule = { name: 'attach_volume', vmStates, tasks: [null], task: null, mayLackHost: true }
+const detachRule: ActionRule = { name: 'detach_volume', vmStates, tasks: [null], task: null, mayLackHost: true }
 
 /** @throws {CloudError} `conflict` for a server that is shelved, before 2.20. */
 function checkShelved({ context }: Pick<Incoming, 'context'>, instance: Instance, { name }: ActionRule): void {
   if (!instance.vmState.startsWith('shelved') || atLeast(context, '2.20')) return
   throw conflict(`Cannot '${name}' instance ${instance.uuid} while it is in vm_state ${instance.vmState}`)
-}
-
-/** @throws {CloudError} `conflict` when the server is locked, or does not stand where its volumes may change. */
-function checkServer(request: Pick<Incoming, 'context'>, instance: Instance, { name, vmStates: states, tasks }: ActionRule): void {
-  checkLock(instance, callerOf(request.context))
-  checkState(instance, name, states, tasks)
 }
 
 /** What no host here can do yet, whatever the volume service has. */
@@ -120,7 +114,7 @@ const createAttachment = operation({
     const instance = serverOf(request, nova)
     const { volumeId } = request.body
     checkShelved(request, instance, attachRule)
-    checkServer(request, instance, attachRule)
+    checkRule(instance, attachRule, callerOf(request.context))
     nova.volumes.volume(volumeId, viewerOf(request.context))
     if (nova.model.blockDevices.volume(instance.uuid, volumeId)) throw invalid(`Invalid volume: volume ${volumeId} already attached`)
     throw beyondHosts('attach')
@@ -178,7 +172,7 @@ const deleteAttachment = operation({
     const found = nova.model.blockDevices.volume(instance.uuid, volumeId)
     if (!found) throw notAttached(instance.uuid, volumeId)
     if (found.bootIndex === 0) throw invalid('Cannot detach a root device volume')
-    checkServer(request, instance, detachRule)
+    checkRule(instance, detachRule, callerOf(request.context))
     throw beyondHosts('detach')
   },
 })
