@@ -52,7 +52,18 @@ export const nothingToSee: Readonly<Record<string, string>> = {
 }
 
 type Coverage = { is: 'whole' } | { is: 'partial'; why: string } | { is: 'absent' }
-export type Route = { method: string; path: string; action: string; since: string; until: string; statuses: string; error: string }
+export type Route = {
+  method: string
+  path: string
+  action: string
+  since: string
+  until: string
+  statuses: string
+  error: string
+  /** Who passes by default, and the rules that are asked. */
+  word: string
+  rules: string[]
+}
 
 const rows = (file: string): string[][] =>
   readFileSync(facts + file, 'utf8')
@@ -72,15 +83,11 @@ export function routes(): Route[] {
 }
 
 const allRows = (): Route[] =>
-  rows('compute-routes.tsv').map(([method = '', path = '', action = '', since = '', until = '', statuses = '', error = '']) => ({
-    method,
-    path,
-    action,
-    since,
-    until,
-    statuses,
-    error,
-  }))
+  rows('compute-routes.tsv').map((cells) => {
+    const [method = '', path = '', action = '', since = '', until = '', statuses = '', error = '', word = ''] = cells
+    const rules = (cells[11] ?? '').split(',').filter((rule) => rule !== '')
+    return { method, path, action, since, until, statuses, error, word, rules }
+  })
 
 const routeId = ({ method, path, action }: Route): string => `${method} ${path}${action === '' ? '' : `#${action}`}`
 const table = new Map((computeOperations as readonly AnyOperation[]).map((operation) => [operationId(operation), operation]))
