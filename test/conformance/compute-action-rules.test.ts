@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   type ActionRule,
+  abortRule,
   attachInterfaceRule,
   changePasswordRule,
   confirmResizeRule,
@@ -10,6 +11,8 @@ import {
   createBackupRule,
   createImageRule,
   detachInterfaceRule,
+  forceCompleteRule,
+  liveMigrateRule,
   offloadRule,
   rebuildRule,
   rescueRule,
@@ -44,6 +47,9 @@ const rules: Record<string, ActionRule> = {
   createBackup: createBackupRule,
   changePassword: changePasswordRule,
   trigger_crash_dump: crashDumpRule,
+  'os-migrateLive': liveMigrateRule,
+  force_complete: forceCompleteRule,
+  'abort live migration': abortRule,
   'attach interface': attachInterfaceRule,
   'detach interface': detachInterfaceRule,
 }
@@ -51,7 +57,7 @@ const rules: Record<string, ActionRule> = {
 describe.skipIf(rows.length === 0)('the rule of', () => {
   it.each(Object.entries(rules))('%s', (name, rule) => {
     const [, , vmStates = '', tasks = '', launched = '', locked = '', passed = ''] = rows.find(([action]) => action === name) ?? []
-    expect([...(rule.vmStates ?? [])].sort()).toEqual(vmStates.split(',').sort())
+    expect(rule.vmStates?.toSorted() ?? ['any']).toEqual(vmStates.split(',').sort())
     expect(rule.tasks?.map((task) => task ?? 'none')).toEqual(tasks.split(','))
     expect([rule.mustHaveLaunched !== false, rule.checksLock !== false]).toEqual([launched === 'yes', locked === 'yes'])
     expect(passed.split(',')).toContain(rule.task ?? '-')

@@ -121,7 +121,7 @@ function refusalOf(
 ): string | null {
   const cannot = `Cannot '${word}' instance ${server} while it is in`
   if (vmStates && !vmStates.includes(vmState)) return `${cannot} vm_state ${vmState}`
-  return allowsTask(taskState) ? null : `${cannot} task_state ${taskState}`
+  return allowsTask(taskState) ? null : `${cannot} task_state ${taskState ?? 'None'}`
 }
 
 let stage: Stage
