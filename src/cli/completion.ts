@@ -18,6 +18,10 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 const bash = (nodes: readonly Node[]): string => `_minicloud() {
   local path='' word i
+  case \${COMP_WORDS[0]##*/} in
+    nova-manage) path='manage' ;;
+    nova-status) path='manage status' ;;
+  esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=\${COMP_WORDS[i]}
     case "$path $word" in
@@ -33,9 +37,9 @@ ${nodes.map(({ path, words }) => `    ${quoted(path)}) words=${quoted(words.map(
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
-complete -o default -F _minicloud minicloud`
+complete -o default -F _minicloud minicloud nova-manage nova-status`
 
-const zsh = (nodes: readonly Node[]): string => `#compdef minicloud
+const zsh = (nodes: readonly Node[]): string => `#compdef minicloud nova-manage nova-status
 autoload -U +X bashcompinit && bashcompinit
 ${bash(nodes)}`
 

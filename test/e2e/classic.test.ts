@@ -226,9 +226,15 @@ classic("the guide's commands run as they are printed", async () => {
   expect(catalog.find(({ Type }) => Type === 'image')?.Endpoints[0]?.url).toBe('http://controller:5000/image')
   const made = await json('openstack server create --image tiny --flavor m1.nano --network private --wait one')
   expect(made.status).toBe('ACTIVE')
-  expect((await json('openstack console url show one')).url).toMatch(
-    /^http:\/\/controller:6080\/vnc_auto\.html\?path=websockify%3Ftoken%3D/,
+  const { url } = await json('openstack console url show one')
+  expect(url).toMatch(/^http:\/\/controller:6080\/vnc_auto\.html\?path=websockify%3Ftoken%3D/)
+  const socket = new URL(`/${new URL(url).searchParams.get('path')}`, url).href
+  const upgrade =
+    "-H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw=='"
+  const { out: answered } = await sh(
+    `curl -s -o /dev/null -w '%{http_code}' --max-time 1 -H 'Origin: http://controller:6080' ${upgrade} '${socket}'`,
   )
+  expect(answered).toBe('101')
   expect(await succeeds('OS_USERNAME=nova OS_PASSWORD=NOVA_PASS OS_PROJECT_NAME=service openstack token issue -f value -c id')).toMatch(
     /\S/,
   )

@@ -40,6 +40,13 @@ test('the executable has its pages inside, and prints what a shell needs', async
   const { stdout } = await run(program, ['env', '--data-dir', cloud.dataDir])
   expect(stdout).toBe(`export OS_CLIENT_CONFIG_FILE=${cloud.ready.clouds_yaml}\nexport OS_CLOUD=minicloud\n`)
   expect(statSync(cloud.ready.clouds_yaml).mode & 0o777).toBe(0o600)
+  for (const [name, args] of [
+    ['nova-manage', ['cell_v2', 'list_cells']],
+    ['nova-status', ['upgrade', 'check']],
+  ] as const) {
+    symlinkSync(program, join(dist, name))
+    expect((await run(join(dist, name), [...args, '--data-dir', cloud.dataDir])).stdout).toMatch(/^\+--/)
+  }
 })
 
 test('the package runs a cloud from its own files', async () => {
