@@ -94,6 +94,21 @@ describe('the tree under /v2', () => {
     )
   })
 
+  it('cuts white space of the names of other things too', async () => {
+    const admin = { as: 'admin' } as const
+    const flavor = { name: ' old ', id: ' old1 ', ram: 64, vcpus: 1, disk: 1, colour: 'red' }
+    expect((await call('POST', '/flavors', { ...admin, body: { flavor } })).body.flavor).toMatchObject({ name: 'old', id: 'old1' })
+    expect(
+      (await cloud.call('POST', '/compute/v2.1/flavors', { body: { flavor: { ...flavor, name: ' x', colour: undefined } } })).status,
+    ).toBe(400)
+    const aggregate = { name: ' rack ', availability_zone: ' zone1 ' }
+    expect((await call('POST', '/os-aggregates', { ...admin, body: { aggregate } })).body.aggregate).toMatchObject({
+      name: 'rack',
+      availability_zone: 'zone1',
+    })
+    expect((await call('POST', '/os-keypairs', { body: { keypair: { name: ' mine ' } } })).body.keypair.name).toBe('mine')
+  })
+
   it('still refuses what is wrong', async () => {
     expect((await server({ name: 1 })).status).toBe(400)
     expect((await server({ name: '  ' })).status).toBe(400)

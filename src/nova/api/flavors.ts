@@ -150,12 +150,13 @@ const rxtxFactor = Type.Unsafe<number | string>({
 })
 
 const base = {
-  name: Type.String({ minLength: 1, maxLength: 255, pattern: printable }),
+  name: Type.String({ minLength: 1, maxLength: 255, pattern: printable, format: 'trimmable' }),
   id: Type.Optional(
     Type.Unsafe<string | number | null>({
       type: ['string', 'number', 'null'],
       maxLength: 255,
       pattern: '^(?! )[a-zA-Z0-9. _-]+(?<! )$',
+      format: 'trimmable',
     }),
   ),
   ram: size(1),

@@ -19,6 +19,9 @@ const falseWords = ['False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', '
 export const anyBoolean = Type.Unsafe<boolean | string>({ enum: [true, false, ...trueWords, ...falseWords] })
 export const isTrue = (value: unknown): boolean => value === true || (typeof value === 'string' && trueWords.includes(value))
 
+/** Says of a text only that white space at its ends may be cut where bodies are read forgivingly; its pattern says the rest. */
+addFormat('trimmable', () => true, { forgives: 'white space' })
+
 export const serverName = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
 export const description = Type.Union([Type.String({ maxLength: 255, format: 'printable' }), Type.Null()])
 export const tagSchema = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' })
