@@ -1,4 +1,5 @@
 /** Disks that a new server is asked to have: both syntaxes of block device mappings, over HTTP. */
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CloudCall, startTestCloud, type TestCloud } from '../support/cloud.ts'
 
@@ -229,6 +230,37 @@ describe('under another flavor', () => {
       ['/dev/vdc', 1024, 'swap'],
     ])
   })
+})
+
+it('answers no mapping with a fault of the server', async () => {
+  const value = fc.oneof(
+    fc.constantFrom('image', 'blank', 'volume', 'local', 'swap', image, '-1', 'cdrom', 'ide'),
+    fc.string(),
+    fc.integer(),
+    fc.constant(null),
+  )
+  const names = [
+    'source_type',
+    'destination_type',
+    'uuid',
+    'boot_index',
+    'volume_size',
+    'guest_format',
+    'device_type',
+    'disk_bus',
+    'device_name',
+    'no_device',
+    'tag',
+  ]
+  const entry = fc.record(Object.fromEntries(names.map((name) => [name, value])), { requiredKeys: [] })
+  await fc.assert(
+    fc.asyncProperty(fc.array(entry, { maxLength: 3 }), async (entries) => {
+      const answer = await map([root(), ...entries])
+      expect(answer.status, answer.text).toBeLessThan(500)
+    }),
+    { numRuns: 100 },
+  )
+  await cloud.settle()
 })
 
 it('builds nothing where signatures are asked for, since no key manager has their certificates', async () => {
