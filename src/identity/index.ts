@@ -66,6 +66,24 @@ export type IdentityOptions = {
   yieldsCatalog?: boolean
 }
 
+const operations = [
+  showVersion,
+  ...authOperations,
+  ...domainOperations,
+  ...projectOperations,
+  ...userOperations,
+  ...groupOperations,
+  ...roleOperations,
+  ...allGrantOperations,
+  ...roleAssignmentOperations,
+  ...serviceOperations,
+  ...applicationCredentialOperations,
+  ...credentialOperations,
+]
+
+/** Its policies, for whoever lists them all. */
+export const identityPolicies = { service: 'identity', policies, scopes: null, operations }
+
 export function makeIdentity({ db, clock, config, dataDir }: Ground, { yieldsCatalog = false }: IdentityOptions = {}): Identity {
   const identityValues = config.get(identityConfig)
   const tokenValues = config.get(tokenConfig)
@@ -96,20 +114,7 @@ export function makeIdentity({ db, clock, config, dataDir }: Ground, { yieldsCat
     v3: {
       name: 'identity',
       dialect: identityDialect,
-      operations: [
-        showVersion,
-        ...authOperations,
-        ...domainOperations,
-        ...projectOperations,
-        ...userOperations,
-        ...groupOperations,
-        ...roleOperations,
-        ...allGrantOperations,
-        ...roleAssignmentOperations,
-        ...serviceOperations,
-        ...applicationCredentialOperations,
-        ...credentialOperations,
-      ],
+      operations,
       deps: {
         access,
         applicationCredentials: new ApplicationCredentials(state, passwords, roles),

@@ -124,6 +124,9 @@ const operations = [
   indexImageTasks,
 ]
 
+/** Its policies, for whoever lists them all. */
+export const imagePolicies = { service: 'image', policies, scopes: ['project'] as const, operations }
+
 /** Also clears away what an interrupted process left behind. */
 export function makeImages(ground: Ground): Images {
   const { db, clock, log, config } = ground
@@ -155,7 +158,7 @@ export function makeImages(ground: Ground): Images {
     for (const suffix of ['', '.part', '.staged'] as const) await files.remove(id, suffix)
   }
   const deps: ImageDeps = { db, catalog, members, filling, files, limits, remove }
-  const v2: Service<ImageDeps> = { name: 'image', dialect: imageDialect, operations, deps, policies, scopes: ['project'] }
+  const v2: Service<ImageDeps> = { name: 'image', dialect: imageDialect, operations, deps, policies, scopes: imagePolicies.scopes }
 
   return {
     root: versionsService,

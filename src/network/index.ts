@@ -2,7 +2,7 @@
 
 import type { Ground } from '../base/ground.ts'
 import type { Service } from '../base/http/index.ts'
-import { networkService, versionsService } from './api/service.ts'
+import { networkPolicies, networkService, versionsService } from './api/service.ts'
 import { bootstrap, type Seed } from './bootstrap.ts'
 import {
   type Attachment,
@@ -166,3 +166,5 @@ export function makeNetworks(ground: Ground & { driver: NetworkDriver; host: str
     [Symbol.asyncDispose]: () => reconciler[Symbol.asyncDispose](),
   }
 }
+
+export { networkPolicies }

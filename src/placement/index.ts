@@ -24,6 +24,9 @@ export const concurrentUpdate = codes.concurrentUpdate
 
 export type Placement = InProcess & { root: Service<Store> }
 
+/** Its policies, for whoever lists them all. */
+export const placementPolicies = { service: 'placement', policies, scopes: ['project'] as const, operations }
+
 /** Mounted at `/placement`; the database gets the standard names that it lacks. */
 export function makePlacement({ db, clock }: Pick<Ground, 'db' | 'clock'>): Placement {
   const store: Store = { db, clock }
@@ -34,7 +37,7 @@ export function makePlacement({ db, clock }: Pick<Ground, 'db' | 'clock'>): Plac
     operations,
     deps: store,
     policies,
-    scopes: ['project'],
+    scopes: placementPolicies.scopes,
     microversions: { service: 'placement', min: minVersion, max: maxVersion },
     jsonOnly: true,
   }

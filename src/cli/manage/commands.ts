@@ -271,6 +271,12 @@ export const manageCommands: ManageCommand[] = [
     run: refused('Identity has no unified limits here: quotas stay in Compute (openstack quota set).'),
   },
   {
+    path: 'policy list',
+    about: 'print every rule with what it stands for, as a policy.yaml',
+    options: [['--sample', 'the defaults alone, commented out, with the requests that ask them'], json],
+    run: async (flags, shell) => (await import('./policy.ts')).listPolicies(flags, shell),
+  },
+  {
     path: 'status upgrade check',
     about: "nova-status' readiness table",
     options: [json],

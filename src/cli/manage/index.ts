@@ -83,6 +83,7 @@ const groupAbout: Record<string, string> = {
   volume_attachment: 'volumes of servers',
   image_property: 'what is kept of the image of a server',
   limits: 'unified limits',
+  policy: 'who may do what',
   status: "nova-status' commands",
   upgrade: 'before and after an upgrade',
 }

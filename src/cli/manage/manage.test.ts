@@ -21,7 +21,13 @@ async function manage(...args: string[]): Promise<{ code: number; text: string }
     }),
   )
   try {
-    return { code: await runCommandLine(['manage', ...args, '--data-dir', dataDir], { env: {}, self: [] }), text }
+    return {
+      code: await runCommandLine(['manage', ...args, ...(args.includes('--data-dir') ? [] : ['--data-dir', dataDir])], {
+        env: {},
+        self: [],
+      }),
+      text,
+    }
   } finally {
     for (const spy of spies) spy.mockRestore()
   }
@@ -45,6 +51,36 @@ async function remove(id: string): Promise<void> {
   expect((await cloud.call('DELETE', `/compute/v2.1/servers/${id}`)).status).toBe(204)
   await cloud.settle()
 }
+
+it('lists policies as a policy.yaml that says what they are already, and a sample that says nothing', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'minicloud-manage-'))
+  const list = async (...more: string[]) => {
+    const { code, text } = await manage('policy', 'list', '--data-dir', dir, ...more)
+    expect(code).toBe(0)
+    return text
+  }
+  try {
+    const before = await list()
+    expect(before).toContain('"os_compute_api:servers:show": "rule:project_reader_or_admin"')
+    expect(before).toContain('"identity:list_users": "rule:admin_required or (role:reader and system_scope:all)')
+    writeFileSync(join(dir, 'policy.yaml'), before)
+    expect(await list()).toBe(before)
+    writeFileSync(join(dir, 'policy.yaml'), '"get_images": [["role:auditor"], ["role:reader", "rule:owner"]]')
+    expect(await list()).toContain('"get_images": "role:auditor or (role:reader and rule:owner)"')
+    expect(JSON.parse(await list('--json')).get_images).toBe('role:auditor or (role:reader and rule:owner)')
+    const sample = await list('--sample')
+    expect(sample).toContain('# GET /servers/{server_id}\n')
+    expect(sample).toContain('# "get_images": "rule:project_reader_or_admin"')
+    expect(sample.split('\n').every((one) => one === '' || one.startsWith('# '))).toBe(true)
+    writeFileSync(join(dir, 'policy.yaml'), 'a: role:b and\n')
+    expect(await manage('policy', 'list', '--data-dir', dir)).toEqual({
+      code: 1,
+      text: `minicloud: ${join(dir, 'policy.yaml')}:1: a: ends where a check should come\n`,
+    })
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+})
 
 beforeAll(async () => {
   cloud = await startTestCloud({ dataDir, flags: { 'quota.instances': '-1', 'quota.cores': '-1', 'quota.ram': '-1' } })

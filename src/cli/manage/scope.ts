@@ -22,10 +22,10 @@ const confFiles = (folder: string): string[] =>
     .map((name) => join(folder, name))
 
 /** @throws {ConfigError} for files that cannot be used. */
-export function settingsOf(flags: ManageFlags, shell: Shell): { config: Config; dataDir: string; file: string } {
-  const files = [...(flags.config ?? []), ...(flags.configFile ?? []), ...(flags.configDir ?? []).flatMap(confFiles)]
-  const { config, dataDir } = loadSettings({ ...flags, ...(files.length === 0 ? {} : { config: files }) }, shell)
-  return { config, dataDir, file: join(dataDir, 'minicloud.db') }
+export function settingsOf(flags: ManageFlags, shell: Shell): { config: Config; dataDir: string; files: string[]; file: string } {
+  const given = [...(flags.config ?? []), ...(flags.configFile ?? []), ...(flags.configDir ?? []).flatMap(confFiles)]
+  const { config, dataDir, files } = loadSettings({ ...flags, ...(given.length === 0 ? {} : { config: given }) }, shell)
+  return { config, dataDir, files, file: join(dataDir, 'minicloud.db') }
 }
 
 /** @throws {CommandFailed} when there is no database; {@link CloudError} when its schema is not this program's. */

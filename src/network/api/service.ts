@@ -17,6 +17,9 @@ const versions = operation({
 
 export const versionsService = (): Service => ({ name: 'network', dialect: networkDialect, operations: [versions], deps: {} })
 
+/** Its policies, for whoever lists them all. */
+export const networkPolicies = { service: 'network', policies, scopes: ['project'] as const, operations }
+
 export function networkService(deps: ApiDeps): Service {
   const service: Service<ApiDeps> = {
     name: 'network',
@@ -24,7 +27,7 @@ export function networkService(deps: ApiDeps): Service {
     operations: [v2Root, ...operations],
     deps,
     policies,
-    scopes: ['project'],
+    scopes: networkPolicies.scopes,
   }
   return service as Service
 }

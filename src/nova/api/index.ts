@@ -107,6 +107,9 @@ const direct = [
 ]
 export const computeOperations = [...direct, ...volumesBootOperations(direct)]
 
+/** Its policies, for whoever lists them all. */
+export const computePolicies = { service: 'compute', policies, scopes: ['project'] as const, operations: computeOperations }
+
 /** `root` is mounted at `/compute`, `v21` at `/compute/v2.1`; `v20` at `/compute/v2`, for clients that know no microversions. */
 export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Service<NovaApi>; v21: Service<NovaApi> } {
   const root: Service<NovaApi> = { name: 'compute', dialect: novaDialect, operations: rootOperations, deps }
@@ -116,7 +119,7 @@ export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Se
     operations: computeOperations.map(aimed),
     deps,
     policies,
-    scopes: ['project'],
+    scopes: computePolicies.scopes,
     projectInPath: true,
     rootHasSlash: true,
     jsonOnly: true,

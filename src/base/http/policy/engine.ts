@@ -10,7 +10,7 @@ import type { Principal } from '../context.ts'
 import type { Target } from './attributes.ts'
 import { type Check, compileRule } from './compile.ts'
 import { baseRules, expressionOf, type Policies, type Scope } from './defaults.ts'
-import { parseRule, type Rule, RuleError, rulesIn } from './rule.ts'
+import { parseRule, type Rule, RuleError, rulesIn, writtenRule } from './rule.ts'
 
 export type PolicySettings = {
   /** Refuse tokens of a scope that a policy is not for. */
@@ -97,6 +97,13 @@ export class PolicyEngine {
 
   known(): KnownPolicy[] {
     return [...this.#defaults.values()]
+  }
+
+  /** Every rule by its name, as it is written: the operator's where there is one. */
+  texts(): [string, string][] {
+    const own = [...this.#overrides].map(([name, rule]): [string, string] => [name, writtenRule(rule)])
+    const names = new Map([...this.known().map(({ name, text }): [string, string] => [name, text]), ...own])
+    return [...names]
   }
 
   allows(name: string, principal: Principal, target: Target): boolean {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Principal } from '../context.ts'
 import type { Target } from './attributes.ts'
 import { compileRule } from './compile.ts'
-import { parseRule, RuleError } from './rule.ts'
+import { parseRule, RuleError, writtenRule } from './rule.ts'
 
 const somebody: Principal = {
   userId: 'u',
@@ -153,6 +153,17 @@ describe('any rule', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  it('is read again from how it is written', () => {
+    fc.assert(
+      fc.property(tree, (of) => {
+        const { rule } = parseRule(written(of))
+        expect(parseRule(writtenRule(rule)).rule).toEqual(rule)
+      }),
+    )
+    for (const text of ["'p':%(project_id)s and rule:other", 'project_name:%(project_id)sro or user:x'])
+      expect(writtenRule(parseRule(text).rule)).toBe(text)
   })
 
   it('is read or refused, never anything else', () => {

@@ -144,3 +144,29 @@ export function rulesIn(rule: Rule): string[] {
   if (rule.is === 'not') return rulesIn(rule.of)
   return rule.is === 'all' || rule.is === 'some' ? rule.of.flatMap(rulesIn) : []
 }
+
+/** A rule as text. What has several parts stands in parentheses within another. */
+export function writtenRule(rule: Rule, isWithin = false): string {
+  switch (rule.is) {
+    case 'always':
+      return '@'
+    case 'never':
+      return '!'
+    case 'rule':
+      return `rule:${rule.name}`
+    case 'role':
+      return `role:${writtenTemplate(rule.match)}`
+    case 'literal':
+      return `'${rule.value}':${writtenTemplate(rule.match)}`
+    case 'credential':
+      return `${rule.name}:${writtenTemplate(rule.match)}`
+    case 'not':
+      return `not ${writtenRule(rule.of, true)}`
+    default: {
+      const text = rule.of.map((one) => writtenRule(one, true)).join(rule.is === 'all' ? ' and ' : ' or ')
+      return isWithin ? `(${text})` : text
+    }
+  }
+}
+
+const writtenTemplate = (match: Template): string => match.map((part, i) => (i % 2 === 0 ? part : `%(${part})s`)).join('')
