@@ -218,7 +218,7 @@ const statesBefore: Record<string, string[]> = {
   resume: ['suspend'],
 }
 /** Asked among the answers, gone from the API, or begun only by a server that was resized before. */
-const elsewhere = new Set(['rebuild', 'resetNetwork', 'confirmResize', 'revertResize'])
+const elsewhere = new Set(['rebuild', 'resetNetwork', 'confirmResize', 'revertResize', 'addFloatingIp', 'removeFloatingIp'])
 const act = async (id: string, body: unknown, version = '2.1') => {
   const answer = await cloud.call('POST', `${compute}/servers/${id}/action`, { version, body })
   await cloud.settle()
