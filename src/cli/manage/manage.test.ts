@@ -266,6 +266,20 @@ describe('placement', () => {
     await remove(id)
   })
 
+  it('finds what a server left behind on a host where it is not, and leaves a move alone', async () => {
+    const id = await boot('gone elsewhere')
+    db().prepare("UPDATE instances SET host = 'elsewhere' WHERE uuid = ?").run(id)
+    db().prepare("INSERT INTO migrations (uuid, instance_uuid, status, deleted) VALUES (?, ?, 'migrating', 0)").run(randomUUID(), id)
+    expect((await manage('placement', 'audit')).code).toBe(0)
+    db().prepare("UPDATE migrations SET status = 'done' WHERE instance_uuid = ?").run(id)
+    expect((await manage('placement', 'audit')).code).toBe(3)
+    expect((await manage('placement', 'audit', '--delete')).code).toBe(4)
+    expect(holders(id)).toBe(0)
+    db().prepare("UPDATE instances SET host = 'host1' WHERE uuid = ?").run(id)
+    expect((await manage('placement', 'heal_allocations')).code).toBe(0)
+    await remove(id)
+  })
+
   it('mirrors aggregates', async () => {
     const { id } = (
       await cloud.call('POST', '/compute/v2.1/os-aggregates', { body: { aggregate: { name: 'ssd', availability_zone: null } } })

@@ -132,8 +132,8 @@ export function auditAllocations(flags: AuditFlags, shell: Shell): number {
   for (const { uuid: provider } of providers)
     for (const { consumerUuid: consumer, resources } of placement.consumersOn(provider)) {
       const isOrphan = scope.db.transaction(() => {
-        if (isOwned(scope, consumer)) return false
-        if (flags.delete) placement.release(consumer)
+        if (isOwned(scope, consumer, provider)) return false
+        if (flags.delete) releaseAt(scope, placement, consumer, provider)
         return true
       })
       if (!isOrphan) continue
@@ -150,15 +150,28 @@ export function auditAllocations(flags: AuditFlags, shell: Shell): number {
   return flags.delete ? 4 : 3
 }
 
-/** A server, a move of one that goes on, or what a saga still works on. */
-const isOwned = (scope: Scope, consumer: string): boolean =>
-  scope.db.prepare('SELECT 1 FROM instances WHERE uuid = ? AND deleted = 0').get(consumer) !== undefined ||
-  scope.db
-    .prepare(
-      "SELECT 1 FROM migrations WHERE uuid = ? AND deleted = 0 AND status NOT IN ('confirmed', 'reverted', 'error', 'failed', 'completed', 'cancelled', 'done')",
-    )
-    .get(consumer) !== undefined ||
-  isBusy(scope, consumer)
+const openMove = "deleted = 0 AND status NOT IN ('confirmed', 'reverted', 'error', 'failed', 'completed', 'cancelled', 'done')"
+
+/** Held by a server that is on this provider's host or moves, by such a move, or by what a saga still works on. */
+function isOwned(scope: Scope, consumer: string, provider: string): boolean {
+  const { db } = scope
+  if (isBusy(scope, consumer)) return true
+  if (db.prepare(`SELECT 1 FROM migrations WHERE (uuid = @consumer OR instance_uuid = @consumer) AND ${openMove}`).get({ consumer }))
+    return true
+  const instance = db.prepare<{ host: string | null }>('SELECT host FROM instances WHERE uuid = ? AND deleted = 0').get(consumer)
+  if (!instance) return false
+  const node = nodesOf(scope).find(({ uuid }) => uuid === provider)
+  // A provider that is no host may be shared by several.
+  return node === undefined || node.host === instance.host
+}
+
+/** What the consumer has of other providers stays. */
+function releaseAt(scope: Scope, placement: Placement, consumer: string, provider: string): void {
+  const others = placement.allocationsOf(consumer).filter(({ providerUuid }) => providerUuid !== provider)
+  const instance = new Instances(scope).find(consumer)
+  if (others.length === 0 || instance === null) placement.release(consumer)
+  else placement.claim({ uuid: consumer, projectId: instance.projectId, userId: instance.userId, type: 'INSTANCE' }, others)
+}
 
 /** Placement's aggregates of hosts become those of Compute, and stay what others made them. @returns 0; 5 for a host without a node. */
 export function syncAggregates(flags: ManageFlags & { verbose?: boolean }, shell: Shell): number {
