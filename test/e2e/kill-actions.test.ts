@@ -1,6 +1,6 @@
 /**
- * A power cut after every log row of rebuild, resize, snapshot, backup, shelve and live attach, one after the other on the way of a single
- * action: it comes to its end, the server can be used, and nothing is left over.
+ * A power cut after every log row of rebuild, resize, live migration, snapshot, backup, shelve and live attach, one after the
+ * other on the way of a single action: it comes to its end, the server can be used, and nothing is left over.
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -110,6 +110,17 @@ describe('kill -9 on the way of', () => {
     await cutAt(rows('confirm-resize/1', 'guest'), () => session.action(id, 'confirmResize'))
     await session.becomes(id, 'ACTIVE')
     expect(await flavorOf()).toBe(larger)
+    await isUsable()
+    await keeps()
+  })
+
+  it('a live migration', async () => {
+    const hostOf = async () => (await session.server(id))['OS-EXT-SRV-ATTR:host']
+    const source = await hostOf()
+    const anywhere = { host: null, block_migration: 'auto' }
+    await cutAt(rows('live-migrate-server/1', 'destination', 'guest'), () => session.action(id, 'os-migrateLive', anywhere))
+    await until('another host', async () => (await hostOf()) !== source)
+    await session.becomes(id, 'ACTIVE')
     await isUsable()
     await keeps()
   })

@@ -104,9 +104,9 @@ export function capableMethods({ driver, images, networks, specOf, filesOf, canc
     setPassword: async ({ uuid, user, password }) => await nothing(need('setPassword').call(driver, uuid, user, password)),
     diagnostics: async ({ uuid }) => await need('diagnostics').call(driver, uuid),
     injectNmi: async ({ uuid }) => await nothing(need('injectNmi').call(driver, uuid)),
-    depart: async ({ uuid, live }) =>
+    depart: async ({ uuid }) =>
       await cancellable(uuid, async (signal) => ({
-        luggage: Buffer.from(await need('moves').depart(uuid, live, signal)).toString('base64'),
+        luggage: Buffer.from(await need('moves').depart(uuid, signal)).toString('base64'),
       })),
     arrive: async ({ spawn, luggage, start }) =>
       await cancellable(

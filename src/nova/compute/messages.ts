@@ -91,7 +91,7 @@ export type ComputeCalls = {
   setPassword: [{ uuid: string; user: string; password: string }, null]
   diagnostics: [{ uuid: string }, GuestDiagnostics]
   injectNmi: [{ uuid: string }, null]
-  depart: [{ uuid: string; live: boolean }, { luggage: string }]
+  depart: [{ uuid: string }, { luggage: string }]
   arrive: [ArriveArgs, null]
   /** Why the guest cannot be sent so, or `null`; see the driver's promise. */
   checkSend: [{ uuid: string; copiesDisks: boolean | null }, string | null]

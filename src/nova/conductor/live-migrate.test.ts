@@ -236,6 +236,22 @@ describe('a live migration', () => {
     expect(cloud.deps.model.instances.get(instance.uuid).taskState).toBeNull()
   })
 
+  it('is refused where a hypervisor cannot, and goes to no host whose hypervisor cannot', async () => {
+    await using cloud = await testCompute({ hosts: 3 })
+    const instance = await built(cloud)
+    const start = () => cloud.conductor.live.start(instance, anywhere, caller, { checksFirst: true })
+    Object.assign(cloud.drivers[1] ?? {}, { liveMigration: undefined })
+    await start()
+    await cloud.settle()
+    expect(cloud.deps.model.instances.get(instance.uuid).host).toBe('host3')
+    await cloud.conductor.live.start(cloud.deps.model.instances.get(instance.uuid), anywhere, caller, { checksFirst: true })
+    await cloud.settle()
+    Object.assign(cloud.drivers[2] ?? {}, { liveMigration: undefined })
+    await expect(start()).rejects.toMatchObject({ kind: 'invalid', message: expect.stringMatching(/^No valid host/) })
+    Object.assign(cloud.drivers[0] ?? {}, { liveMigration: undefined })
+    await expect(start()).rejects.toMatchObject({ kind: 'not-implemented' })
+  })
+
   it('is refused where no host is up', async () => {
     await using cloud = await testCompute(options)
     const { model } = cloud.deps

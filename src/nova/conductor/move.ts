@@ -165,7 +165,7 @@ export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
       if (host === source) await askCancellably(queue, host, 'resize', { ...spawn, start }, { lane: uuid, signal })
       else {
         if (start) await askHost(queue, source, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
-        const { luggage } = await askCancellably(queue, source, 'depart', { uuid, live: false }, { lane: uuid, signal })
+        const { luggage } = await askCancellably(queue, source, 'depart', { uuid }, { lane: uuid, signal })
         deps.db.transaction(() => {
           model.migrations.move(migrationId, ['migrating'], 'post-migrating')
           model.instances.tryUpdate(uuid, { task_state: 'resize_finish' }, { taskState: tasks })

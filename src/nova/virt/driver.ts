@@ -206,10 +206,10 @@ export type GuestDiagnostics = {
   readonly hasConfigDrive: boolean
 }
 
-/** A guest that moves between two hosts of one kind. */
+/** A guest that moves, off, between two hosts of one kind. */
 export type Moves = {
-  /** What the destination needs to take the guest over; the guest keeps running here when `live`. */
-  depart(uuid: string, live: boolean, signal: AbortSignal): Promise<Uint8Array>
+  /** Powers off; resolves with what the destination needs to take the guest over. */
+  depart(uuid: string, signal: AbortSignal): Promise<Uint8Array>
   /** Takes the guest over, as the departure described it, under the spec of this host. */
   arrive(spec: GuestSpec, luggage: Uint8Array, start: boolean, signal: AbortSignal): Promise<void>
 }

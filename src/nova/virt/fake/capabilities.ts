@@ -157,14 +157,13 @@ export function fakeCapabilities(host: FakeHost): Capabilities {
   }
 
   const moves: Capabilities['moves'] = {
-    async depart(uuid, live, signal) {
+    async depart(uuid, signal) {
       signal.throwIfAborted()
       faults.check('depart', uuid)
       existing(uuid)
       await delay(operationMs, signal)
       const guest = existing(uuid)
-      if (live && guest.power !== running && guest.power !== paused) throw wrongState(guest, 'live migration')
-      if (!live && guest.power !== shutdown) stop(guest)
+      if (guest.power !== shutdown) stop(guest)
       return pack(guest)
     },
     async arrive(spec, luggage, startIt, signal) {

@@ -54,6 +54,15 @@ test('a copy takes its time, and tells how far it is', async () => {
   expect(told.at(-1)?.memory.remaining).toBe(0)
 })
 
+test('a guest is not started anew where it goes on, and is found there after a restart', async () => {
+  const { spec, sent } = await underWay(null, {})
+  await open(2).liveMigration.receive(spec, await sent, never())
+  const there = open(2)
+  expect((await there.info(spec.uuid))?.power).toBe(PowerState.running)
+  const said = await there.consoleOutput(spec.uuid, null)
+  expect([said.includes('start 1'), said.includes('start 2')]).toEqual([true, false])
+})
+
 test('hurried, it ends at once', async () => {
   const { driver, spec, sent } = await underWay()
   await clock.advance('6 s')
