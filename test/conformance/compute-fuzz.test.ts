@@ -248,6 +248,7 @@ describe('what hypervisor and network are told', () => {
     serialSocket: '/run/serial',
     serialLog: '/run/log',
     keepBaseOwner: true,
+    spice: null,
   } as const
 
   it('is one line a name, whatever the client wrote', async () => {

@@ -91,7 +91,9 @@ describe('two actions at once on one server', () => {
   it('a delete wins over whatever runs', async () => {
     const { id } = (await create()).body.server
     const answers = await Promise.all([act(id, { 'os-stop': null }), cloud.call('DELETE', `${compute}/servers/${id}`, { as: 'demo' })])
-    expect(answers.map((answer) => answer.status)).toEqual([409, 204])
+    // The stop comes while it is built, or when it has been.
+    expect([202, 409]).toContain(answers[0]?.status)
+    expect(answers[1]?.status).toBe(204)
     await cloud.settle()
     expect(await left()).toEqual({ guests: 0, ports: 0, allocations: 0, used: 0 })
   })
