@@ -108,7 +108,8 @@ async function seedImage(deps: SeedDeps, ownerId: string): Promise<void> {
       outDir: join(ground.dataDir, 'tiny'),
       log: (line) => ground.log.debug(line),
     })
-    await images.add({ ...image, diskFormat: 'qcow2', minDiskGib: tiny.minDiskGib, minRamMib: tiny.minRamMib }, createReadStream(tiny.disk))
+    const made = { diskFormat: 'qcow2' as const, minDiskGib: tiny.minDiskGib, minRamMib: tiny.minRamMib }
+    await images.add({ ...image, ...made, properties: { hw_qemu_guest_agent: 'yes' } }, createReadStream(tiny.disk))
     mark(deps, name)
   } catch (error) {
     ground.log.error({ err: error }, `the image tiny was not built: ${messageOf(error)}; bring another with: minicloud image add FILE`)

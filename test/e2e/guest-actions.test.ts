@@ -33,10 +33,12 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
   let host: RealHost
   let cloud: ServeProcess
   let session: Session
+  /** Whose servers are not an administrator's. */
+  let demo: Session
   let ids: Record<'copied' | 'sized' | 'shelved', string>
 
-  const create = (name: string, more: Record<string, unknown> = {}) =>
-    session.create({ name, user_data: Buffer.from(report).toString('base64'), ...more })
+  const create = (name: string, more: Record<string, unknown> = {}, as = session) =>
+    as.create({ name, user_data: Buffer.from(report).toString('base64'), ...more })
   const domainOf = async (id: string) => `${prefixOf(dataDir)}-${(await session.server(id))['OS-EXT-SRV-ATTR:instance_name']}`
   const addressOf = async (id: string): Promise<string> => (await session.server(id)).addresses.private[0].addr
   const portsOf = async (id: string): Promise<{ port_id: string; mac_addr: string }[]> =>
@@ -52,6 +54,33 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     expect(found).toHaveLength(boot)
     const [, memory, disk, mark = ''] = found.at(-1) ?? []
     return { memoryMib: Number(memory) / 1024, diskGib: Number(disk) / gibSectors, mark }
+  }
+  const isFilled = (id: string) =>
+    until('the image to be active', async () => ((await session.call('GET', `/image/v2/images/${id}`)).status === 'active' ? true : null))
+  /** A guest that does not run is copied too, and goes on where it stood. */
+  const copiedWhile = async (id: string, [action, back]: readonly [string, string], status: string) => {
+    await session.action(id, action)
+    await session.becomes(id, status)
+    const { image_id } = await session.action(id, 'createImage', { name: status })
+    images.push(image_id)
+    await isFilled(image_id)
+    await session.becomes(id, status)
+    await session.action(id, back)
+    await session.becomes(id, 'ACTIVE')
+  }
+  const diagnosed = async (id: string) => {
+    const [old, now] = await Promise.all(
+      ['2.47', '2.48'].map(async (version) => {
+        const answer = await session.request('GET', `${compute}/servers/${id}/diagnostics`, undefined, {
+          'openstack-api-version': `compute ${version}`,
+        })
+        expect(answer.status, JSON.stringify(answer.body)).toBe(200)
+        return answer.body
+      }),
+    )
+    expect([old.memory, old.vda_read > 0, old.cpu0_time > 0]).toEqual([196_608, true, true])
+    expect(now).toMatchObject({ state: 'running', driver: 'libvirt', num_cpus: 1, num_nics: 1, memory_details: { maximum: 192 } })
+    expect([now.disk_details[0].read_bytes > 0, now.nic_details[0].tx_packets > 0, now.cpu_details[0].time > 0]).toEqual([true, true, true])
   }
   const flavor = async (name: string, vcpus: number, ram: number, disk: number) => {
     await session.call('POST', `${compute}/flavors`, { flavor: { id: name, name, vcpus, ram, disk } })
@@ -70,10 +99,16 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
 
   beforeAll(async () => {
     host = await makeRealHost(libvirtDir)
-    cloud = await host.serve({ dataDir, env: { MINICLOUD_SHELVED_OFFLOAD_TIME: '-1' } })
+    cloud = await host.serve({
+      dataDir,
+      env: { MINICLOUD_SHUTDOWN_TIMEOUT: '5', MINICLOUD_SHELVED_OFFLOAD_TIME: '-1', MINICLOUD_RECLAIM_INSTANCE_INTERVAL: '3600' },
+    })
     session = await Session.login(cloud)
+    demo = await Session.login(cloud, 'demo')
     const names = ['copied', 'sized', 'shelved'] as const
-    ids = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await create(name)]))) as typeof ids
+    ids = Object.fromEntries(
+      await Promise.all(names.map(async (name) => [name, await create(name, {}, name === 'shelved' ? demo : session)])),
+    ) as typeof ids
     await Promise.all(Object.values(ids).map((id) => session.becomes(id, 'ACTIVE')))
   })
   afterAll(async () => {
@@ -87,10 +122,26 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     expect((await booted(copied, 1)).mark).toBe('nobody')
     const { image_id } = await session.action(copied, 'createImage', { name: 'copy' })
     images.push(image_id)
-    const imageIs = async () => (await session.call('GET', `/image/v2/images/${image_id}`)).status
-    await until('the image to be active', async () => ((await imageIs()) === 'active' ? true : null))
+    await isFilled(image_id)
     await session.becomes(copied, 'ACTIVE')
+    await session.says(copied, /agent: file systems at rest[\s\S]*agent: file systems go on/)
     const child = await create('child', { imageRef: image_id })
+
+    await diagnosed(copied)
+    await session.action(copied, 'changePassword', { adminPass: 'a "new" one' })
+    await session.says(copied, 'tiny: agent: password of root changed')
+    await session.becomes(copied, 'ACTIVE')
+    const backups = []
+    for (const name of ['monday', 'tuesday']) {
+      const made = await session.action(copied, 'createBackup', { name, backup_type: 'daily', rotation: 1 })
+      backups.push(made.image_id)
+      await session.becomes(copied, 'ACTIVE')
+    }
+    expect(await Promise.all(backups.map(async (id) => (await session.request('GET', `/image/v2/images/${id}`)).body.status))).toEqual([
+      undefined,
+      'active',
+    ])
+    images.push(backups[1])
 
     const net_id = await session.networkId('private')
     const { interfaceAttachment } = await session.call('POST', `${compute}/servers/${copied}/os-interface`, {
@@ -117,6 +168,8 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     const { sized } = ids
     const before = await booted(sized, 1)
     expect([before.memoryMib < 192, before.diskGib]).toEqual([true, 1])
+    await copiedWhile(sized, ['pause', 'unpause'], 'PAUSED')
+    await copiedWhile(sized, ['suspend', 'resume'], 'SUSPENDED')
     await session.action(sized, 'resize', { flavorRef: await flavor('bigger', 2, 320, 2) })
     await session.becomes(sized, 'VERIFY_RESIZE')
     const bigger = await booted(sized, 2)
@@ -138,6 +191,12 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
   it.concurrent('a shelved server leaves its host and comes back with its disk and address; a rescue boots another disk, its end the own one', async () => {
     const { shelved } = ids
     await booted(shelved, 1)
+    await session.action(shelved, 'lock')
+    for (const action of ['os-stop', 'shelve', 'pause']) {
+      const { status, body } = await demo.request('POST', `${compute}/servers/${shelved}/action`, { [action]: null })
+      expect([status, body.conflictingRequest?.message]).toEqual([409, `Instance ${shelved} is locked`])
+    }
+    await session.action(shelved, 'unlock')
     const [address, domain] = [await addressOf(shelved), await domainOf(shelved)]
     await session.action(shelved, 'shelve')
     await session.becomes(shelved, 'SHELVED')
@@ -159,11 +218,40 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     expect((await booted(shelved, 2)).mark).toBe('nobody')
     await session.action(shelved, 'unrescue')
     await session.becomes(shelved, 'ACTIVE')
+
+    // With a device of its own the rescue disk boots, and all others keep their places: the guest finds its data again.
+    const tiny = `/image/v2/images/${await session.imageId('tiny')}`
+    const changes = ['bus=virtio', 'device=disk']
+      .map((text) => text.split('='))
+      .map(([name, value]) => ({ op: 'add', path: `/hw_rescue_${name}`, value }))
+    const patched = await session.request('PATCH', tiny, Buffer.from(JSON.stringify(changes)), {
+      'content-type': 'application/openstack-images-v2.1-json-patch',
+    })
+    expect(patched.status).toBe(200)
+    await session.action(shelved, 'rescue')
+    await session.becomes(shelved, 'RESCUE')
+    expect(
+      host
+        .virsh('domblklist', domain)
+        .match(/\bvd[a-z]\b/g)
+        ?.sort(),
+    ).toEqual(['vda', 'vdb'])
     expect((await booted(shelved, 3)).mark).toBe('shelved')
+    await session.action(shelved, 'unrescue')
+    await session.becomes(shelved, 'ACTIVE')
+
+    await session.request('DELETE', `${compute}/servers/${shelved}`)
+    await session.becomes(shelved, 'SOFT_DELETED')
+    expect(host.virsh('domstate', domain).trim()).toBe('shut off')
+    await session.action(shelved, 'restore')
+    await session.becomes(shelved, 'ACTIVE')
+    expect((await booted(shelved, 4)).mark).toBe('shelved')
   })
 
   it('leaves nothing', async () => {
-    await session.deleteAll()
+    const servers = [...(await session.servers()), ...(await demo.servers())].map(({ id }) => id)
+    await Promise.all(servers.map((id) => session.action(id, 'forceDelete')))
+    await session.delete(...servers)
     for (const id of images) await session.call('DELETE', `/image/v2/images/${id}`)
     const left = async () => (await session.call('GET', '/image/v2/images')).images.map(({ name }: { name: string }) => name)
     await until('the images to be gone', async () => ((await left()).toString() === 'tiny' ? true : null), 10_000)

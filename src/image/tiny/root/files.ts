@@ -1,4 +1,5 @@
 /** Every text file of the guest, by its place. Executable where it begins with `#!`. */
+import { agentScript } from './agent.ts'
 import { cloudScript, configDriveScript, dhcpScript, nicScript } from './cloud.ts'
 import { bootScript, flattenAwk, initScript, libScript, stopScript, watchScript } from './init.ts'
 
@@ -15,6 +16,7 @@ export const rootFiles: Readonly<Record<string, string>> = {
   'etc/tiny/boot': bootScript,
   'etc/tiny/watch': watchScript,
   'etc/tiny/stop': stopScript,
+  'etc/tiny/agent': agentScript,
   'etc/tiny/nic': nicScript,
   'etc/tiny/dhcp': dhcpScript,
   'etc/tiny/config-drive': configDriveScript,

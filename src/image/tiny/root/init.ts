@@ -81,6 +81,15 @@ load_drivers() {
   done
 }
 
+# Where the host has a port for an agent.
+start_agent() {
+  [ -e /run/tiny/agent ] || for name in /sys/class/virtio-ports/*/name; do
+    [ -e "$name" ] && [ "$(cat "$name")" = org.qemu.guest_agent.0 ] || continue
+    : > /run/tiny/agent
+    /etc/tiny/agent "/dev/$(basename "$(dirname "$name")")" &
+  done
+}
+
 # JSON on standard input -> lines "path<TAB>value", path like public_keys.mine or networks.0.type
 flatten() { awk -f /etc/tiny/flatten.awk; }
 
@@ -159,11 +168,12 @@ key=/data/.tiny/host-key
 wait
 
 /etc/tiny/cloud first
+start_agent
 read -r up idle < /proc/uptime
 say "ready in $up s"
 `
 
-/** `/etc/tiny/watch`: once a second, what came and went: network interfaces, disks, a disk's new size; and metadata that was late. */
+/** `/etc/tiny/watch`: once a second, what came and went: network interfaces, disks, a disk's new size, an agent's port; and metadata that was late. */
 export const watchScript = `#!/bin/sh
 . /etc/tiny/lib
 [ -e /run/tiny/sizes ] || for disk in /sys/block/vd* /sys/block/sd*; do
@@ -181,6 +191,7 @@ while :; do
     : > "/run/tiny/tried.$(basename "$device")"
     load_drivers
   done
+  start_agent
   for path in /sys/class/net/*; do
     nic=$(basename "$path")
     [ "$nic" = lo ] || [ -e "/run/tiny/nic.$nic" ] || { say "nic $nic added"; /etc/tiny/nic "$nic" & }
