@@ -105,7 +105,9 @@ class Stage {
 }
 
 const rows = actionRows.filter(({ name }) => !Object.hasOwn(rowsWithoutRequest, name))
-const requests = rows.flatMap((row) => (requestsOf[row.name] ?? []).filter(isHere).map((request) => ({ row, request })))
+const requests = rows.flatMap((row) =>
+  (requestsOf[row.name] ?? []).filter((request) => isHere(request) && !request.neverFound).map((request) => ({ row, request })),
+)
 const vmStates = [...new Set(states.map(({ vmState }) => vmState))]
 const refusal = ({ status, body }: TestAnswer) => [status, body?.conflictingRequest?.message]
 const passes = ({ alsoPasses }: ActionRequest, { status, text }: TestAnswer) =>
