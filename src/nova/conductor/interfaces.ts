@@ -3,6 +3,7 @@
  * round when one goes. An attachment that fails gives its port back.
  */
 import { saga } from '../../base/saga/index.ts'
+import { GuestError } from '../virt/index.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Ending, ended, endedBadly } from './endings.ts'
@@ -91,7 +92,11 @@ export const attachInterface = saga<AttachInput, ConductorDeps>('attach-interfac
     },
     async undo({ input: { uuid, host }, outputs }, { queue }) {
       const { portId, mac } = outputs.port ?? {}
-      if (portId !== undefined && mac !== undefined) await askHost(queue, host, 'detachInterface', { uuid, portId, mac }, uuid)
+      if (portId === undefined || mac === undefined) return
+      await askHost(queue, host, 'detachInterface', { uuid, portId, mac }, uuid).catch((undoError: unknown) => {
+        // A guest of which nothing can be detached now is one to which nothing could be attached.
+        if (!(undoError instanceof GuestError) || !['wrong-state', 'not-found'].includes(undoError.reason)) throw undoError
+      })
     },
   })
   .end({

@@ -16,11 +16,12 @@ export type SoftDeleteInput = { uuid: string; host: string | null }
 export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delete-server/1')
   .step('guest', {
     async run({ input: { uuid } }, deps) {
-      const host = deps.model.instances.find(uuid)?.host ?? null
-      if (host !== null) await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
-      // There is no way back to the old size from here on, and a restored guest is to take another.
-      if (host !== null && deps.model.instances.find(uuid)?.vmState === 'resized')
-        await askHost(deps.queue, host, 'confirmResize', { uuid }, uuid)
+      const { host, vmState } = deps.model.instances.get(uuid)
+      if (host === null) return { deletedAt: deps.clock.text() }
+      // A restored guest starts from its own disk, and there is no way back to its old size.
+      if (vmState === 'rescued') await askHost(deps.queue, host, 'unrescue', { uuid }, uuid)
+      await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+      if (vmState === 'resized') await askHost(deps.queue, host, 'confirmResize', { uuid }, uuid)
       return { deletedAt: deps.clock.text() }
     },
     commit({ input: { uuid, host }, requestId }, { deletedAt }, deps) {
