@@ -3,8 +3,9 @@ import { XMLValidator } from 'fast-xml-parser'
 import { expect, test } from 'vitest'
 import { blankGuest } from '../../../../test/contract/driver.ts'
 import type { GuestSpec } from '../driver.ts'
+import { spicePortOf } from './definition.ts'
 import { type DomainSettings, domainXml } from './domain-xml.ts'
-import { parseXml, readOwner } from './host-facts.ts'
+import { offersSpice, parseXml, readOwner } from './host-facts.ts'
 import { el } from './xml.ts'
 
 const settings: DomainSettings = {
@@ -84,4 +85,31 @@ test('the older machine has no PCIe ports and keeps IDE', () => {
   const pc = xmlOf({ disks: [disk] }, { machineType: 'pc' })
   expect(pc).toContain('bus="ide"')
   expect(pc).not.toContain('pcie')
+})
+
+test('SPICE is at a socket, or at a port where an address is given, and never where there is no screen', () => {
+  const spice = { socket: '/run/x.spice', address: '', agent: true }
+  expect(xmlOf({}, { spice })).toContain('<graphics type="spice"><listen type="socket" socket="/run/x.spice"/></graphics>')
+  expect(xmlOf({}, { spice })).toContain('name="com.redhat.spice.0"')
+  const open = xmlOf({}, { spice: { ...spice, address: '127.0.0.1', agent: false } })
+  expect(open).toContain('<graphics type="spice" autoport="yes"><listen type="address" address="127.0.0.1"/></graphics>')
+  expect(open).not.toContain('spicevmc')
+  expect(xmlOf({ video: 'none' }, { spice })).not.toContain('spice')
+  expect(spicePortOf(xmlOf({}, { spice }))).toBeNull()
+  expect(spicePortOf(open.replace('type="spice"', 'type="spice" port="5901" tlsPort="5902"'))).toEqual({
+    kind: 'tcp',
+    host: '127.0.0.1',
+    port: 5901,
+    tlsPort: 5902,
+  })
+})
+
+test('a QEMU without SPICE is known by its capabilities', () => {
+  const capabilities = (...kinds: string[]) =>
+    `<domainCapabilities><devices><graphics supported='yes'><enum name='type'>${kinds.map((kind) => `<value>${kind}</value>`).join('')}</enum></graphics></devices></domainCapabilities>`
+  expect([offersSpice(capabilities('vnc', 'spice')), offersSpice(capabilities('vnc')), offersSpice('<domainCapabilities/>')]).toEqual([
+    true,
+    false,
+    false,
+  ])
 })
