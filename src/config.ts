@@ -10,7 +10,7 @@ import { conductorConfig } from './nova/conductor/index.ts'
 import { consoleSections } from './nova/console/index.ts'
 import { metadataSections } from './nova/metadata/index.ts'
 import { apiConfig, glanceConfig, novaConfig, quotaConfig } from './nova/model/index.ts'
-import { filterSchedulerConfig, schedulerConfig } from './nova/scheduler/index.ts'
+import { filterSchedulerConfig, metricsConfig, schedulerConfig } from './nova/scheduler/index.ts'
 import { fakeConfig, libvirtConfig, spiceConfig } from './nova/virt/index.ts'
 
 export const processConfig = section('minicloud', {
@@ -61,6 +61,7 @@ export const sections: Section[] = [
   imageDiskConfig,
   computeConfig,
   schedulerConfig,
+  metricsConfig,
   filterSchedulerConfig,
   quotaConfig,
   apiConfig,

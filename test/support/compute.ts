@@ -19,7 +19,7 @@ import {
   LiveTurns,
 } from '../../src/nova/conductor/index.ts'
 import { apiConfig, type Instance, makeModel, novaConfig, quotaConfig } from '../../src/nova/model/index.ts'
-import { filterSchedulerConfig, makeScheduler, schedulerConfig } from '../../src/nova/scheduler/index.ts'
+import { filterSchedulerConfig, makeScheduler, metricsConfig, schedulerConfig } from '../../src/nova/scheduler/index.ts'
 import { type FakeDriver, fakeConfig, makeFakeDriver } from '../../src/nova/virt/index.ts'
 import { makePlacement } from '../../src/placement/index.ts'
 import { testGround } from './ground.ts'
@@ -32,6 +32,7 @@ export const computeSections: Section[] = [
   conductorConfig,
   schedulerConfig,
   filterSchedulerConfig,
+  metricsConfig,
   fakeConfig,
   networkConfig,
   networkQuotaConfig,

@@ -31,7 +31,7 @@ export function rankDestinations({ model, scheduler }: Deps, instance: Instance,
     projectId,
     userId,
     flavor,
-    spec: { ...spec, requestedHost: host, requestedNode: node },
+    spec: { ...spec, requestedHost: host, requestedNode: node, isForced: false },
     imageProperties: model.instances.keptProperties([uuid]).get(uuid) ?? {},
     ignoreHosts: excluded,
   })

@@ -177,19 +177,31 @@ const gib = 1024
 export function resourcesOf(flavor: Flavor): Record<string, number> {
   const disk = flavor.rootGib + flavor.ephemeralGib + Math.ceil(flavor.swapMib / gib)
   const wanted: Record<string, number> = { VCPU: flavor.vcpus, MEMORY_MB: flavor.memoryMib, DISK_GB: disk }
-  for (const [key, value] of Object.entries(flavor.extraSpecs)) {
-    if (key.startsWith('resources:')) wanted[key.slice('resources:'.length)] = Number(value)
-  }
+  const extra = specsOf(flavor, 'resources').filter(({ value }) => /^\d{1,15}$/.test(value))
+  for (const { group, name, value } of extra) if (group === '') wanted[name] = Number(value)
+  for (const { group, name, value } of extra) if (group !== '') wanted[name] = (wanted[name] ?? 0) + Number(value)
   return Object.fromEntries(Object.entries(wanted).filter(([, amount]) => amount > 0))
 }
 
-/** Traits that a flavor requires or forbids by `trait:NAME=required|forbidden`. */
+/** Traits that a flavor requires or forbids by `trait:NAME=required|forbidden`, in a group or not: a host is one provider. */
 export function traitsOf(flavor: Flavor): { required: string[]; forbidden: string[] } {
-  const named = (word: string) =>
-    Object.entries(flavor.extraSpecs).flatMap(([key, value]) =>
-      key.startsWith('trait:') && value === word ? [key.slice('trait:'.length)] : [],
-    )
+  const traits = specsOf(flavor, 'trait')
+  const named = (word: string) => [...new Set(traits.flatMap(({ name, value }) => (value === word ? [name] : [])))]
   return { required: named('required'), forbidden: named('forbidden') }
+}
+
+/** The groups of `resources1:…` and the like that want anything. */
+export const groupedSpecs = (flavor: Flavor): string[] => [
+  ...new Set(specsOf(flavor, 'resources').flatMap(({ group, value }) => (group !== '' && Number(value) > 0 ? [group] : []))),
+]
+
+/** `resources_GROUP:NAME=value`, read. */
+function specsOf({ extraSpecs }: Flavor, word: 'resources' | 'trait'): { group: string; name: string; value: string }[] {
+  const pattern = new RegExp(`^${word}([a-zA-Z0-9_-]{0,64}):([A-Z0-9_]+)$`)
+  return Object.entries(extraSpecs).flatMap(([key, value]) => {
+    const [, group, name] = pattern.exec(key) ?? []
+    return group === undefined || name === undefined ? [] : [{ group, name, value }]
+  })
 }
 
 /** An instance's own copies: during a resize also the one that it had, or is to have. */

@@ -63,7 +63,16 @@ export type { ConsoleToken, ConsoleTokens } from './console-tokens.ts'
 export { type BlockDevice, type InstanceDisk, planDisks } from './disk-plan.ts'
 export { Ec2Ids } from './ec2-ids.ts'
 export { NoValidHost, type Rejection } from './errors.ts'
-export { type Flavor, type Flavors, type FlavorViewer, type HeldFlavors, type NewFlavor, resourcesOf, traitsOf } from './flavors.ts'
+export {
+  type Flavor,
+  type Flavors,
+  type FlavorViewer,
+  groupedSpecs,
+  type HeldFlavors,
+  type NewFlavor,
+  resourcesOf,
+  traitsOf,
+} from './flavors.ts'
 export { type GuestDevice, type GuestDisk, type GuestKey, GuestRecords, type RootDevices } from './guest-records.ts'
 export { type ComputeNode, type Hosts, internalZone, type Service } from './hosts.ts'
 export type { Expected, Fault, Instance, InstanceChange, InstanceSummary, InstanceViewer, NewInstance, RequestSpec } from './instance.ts'

@@ -15,6 +15,8 @@ export type RequestSpec = {
   readonly pinnedZone: string | null
   readonly requestedHost: string | null
   readonly requestedNode: string | null
+  /** An administrator named them with the zone: only what nobody can switch off is looked at, and room. */
+  readonly isForced?: boolean
 }
 
 export type Instance = {

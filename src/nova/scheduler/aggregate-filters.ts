@@ -12,6 +12,7 @@ export const aggregateFilters: readonly Filter[] = [
     name: 'AggregateInstanceExtraSpecsFilter',
     why: (host, { flavor }) => {
       for (const [key, wanted] of Object.entries(flavor.extraSpecs)) {
+        if (key === 'group_policy' || key === 'hide_hypervisor_id') continue
         const isScoped = key.startsWith(specScope)
         if (!isScoped && key.includes(':')) continue
         const name = isScoped ? key.slice(specScope.length) : key
@@ -42,6 +43,13 @@ export const aggregateFilters: readonly Filter[] = [
         .filter((key) => key.startsWith(tenantKey))
         .flatMap((key) => aggregateValues(host, key))
       return projects.length === 0 || projects.includes(projectId) ? null : 'its aggregates are for other projects'
+    },
+  },
+  {
+    name: 'AggregateTypeAffinityFilter',
+    why: (host, { flavor }) => {
+      const names = aggregateValues(host, 'instance_type')
+      return names.length === 0 || names.includes(flavor.name) ? null : `its aggregates are for the flavors ${names.join(', ')}`
     },
   },
   {

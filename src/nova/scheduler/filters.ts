@@ -3,16 +3,17 @@
  *
  * @see https://docs.openstack.org/nova/latest/admin/scheduling.html#filters
  */
+import { BlockList, isIP } from 'node:net'
 import { messageOf } from '../../base/errors.ts'
 import { aggregateFilters, tooMany } from './aggregate-filters.ts'
+import { guards } from './guards.ts'
 import { type Filter, factAt, factsOf } from './host-state.ts'
 import { type HostQuery, parseQuery } from './json-query.ts'
-import { meetsSpec } from './spec-match.ts'
+import { meetsSpec, meetsVersion, versionText } from './spec-match.ts'
 
 const capabilityScope = 'capabilities'
-/** What only a host with a NUMA topology could give, in flavors; images say it with an underscore. */
-const numaSpec = /^hw[:_](numa_(nodes|cpus|mem)(\.\d+)?|mem_page_size|cpu_realtime(_mask)?|cpu_dedicated_mask|emulator_threads_policy)$/
-const pinnedPolicy = /^hw[:_]cpu_policy$/
+/** Without a namespace, and yet no capabilities. */
+const plainSpecs = ['group_policy', 'hide_hypervisor_id']
 
 /** What cannot be read turns every host away, with the reason. */
 function queryOf(hint: unknown): HostQuery | string | null {
@@ -23,32 +24,28 @@ function queryOf(hint: unknown): HostQuery | string | null {
   }
 }
 
+/** Other names of the same architecture. */
+const architectures: Record<string, string> = { amd64: 'x86_64', x86: 'i686', i386: 'i686', i486: 'i686', i586: 'i686', arm64: 'aarch64' }
+const canonical = (name: string): string => architectures[name.toLowerCase()] ?? name.toLowerCase()
+
+export const metricsFilter: Filter = {
+  name: 'MetricsFilter',
+  why: ({ resources: { metrics = {} } }, _request, { metrics: wanted }) => {
+    const missing = wanted.filter((name) => !Object.hasOwn(metrics, name))
+    return missing.length === 0 ? null : `it reports no metric ${missing.join(', ')}`
+  },
+}
+
 export const filters: readonly Filter[] = [
   {
-    name: 'ComputeFilter',
-    why: ({ service }) => {
-      if (service.disabled) return `the service is disabled (${service.disabledReason ?? 'no reason given'})`
-      return service.up ? null : `the service is down, last seen ${service.lastSeenUp ?? 'never'}`
-    },
-  },
-  {
-    name: 'AvailabilityZoneFilter',
-    why: ({ service }, { zone }) =>
-      zone === null || zone === service.availabilityZone ? null : `it is in zone ${service.availabilityZone}, ${zone} was asked for`,
-  },
-  {
-    name: 'RequestedHostFilter',
-    why: ({ host, node }, request) => {
-      if (request.host !== null && request.host !== host) return `host ${request.host} was asked for`
-      if (request.node !== null && request.node !== node) return `node ${request.node} was asked for`
-      return request.ignoreHosts.includes(host) ? 'it is not to be tried, or not again' : null
-    },
-  },
-  {
     name: 'ImagePropertiesFilter',
-    why: ({ resources }, { imageProperties }) => {
+    why: ({ resources }, { imageProperties }, { imagePropertiesDefaultArchitecture: defaultArchitecture }) => {
       const { architecture, hw_architecture, img_hv_type, hypervisor_type, hw_vm_mode, vm_mode } = imageProperties
-      const wanted = [architecture ?? hw_architecture, img_hv_type ?? hypervisor_type, hw_vm_mode ?? vm_mode]
+      const named = hw_architecture ?? architecture ?? (defaultArchitecture || undefined)
+      const wanted = [named && canonical(named), img_hv_type ?? hypervisor_type, hw_vm_mode ?? vm_mode]
+      const version = imageProperties.img_hv_requested_version ?? imageProperties.hypervisor_version_requires
+      if (version !== undefined && !meetsVersion(resources.hypervisorVersion, version))
+        return `the image wants hypervisor version ${version}, it has ${versionText(resources.hypervisorVersion)}`
       if (wanted.every((item) => item === undefined)) return null
       const fits = resources.supportedInstances.some((supported) =>
         wanted.every((item, i) => item === undefined || item.toLowerCase() === supported[i]?.toLowerCase()),
@@ -70,6 +67,7 @@ export const filters: readonly Filter[] = [
     why: (host, { flavor }) => {
       const facts = factsOf(host)
       for (const [key, wanted] of Object.entries(flavor.extraSpecs)) {
+        if (plainSpecs.includes(key)) continue
         const path = key.split(':')
         if (path.length > 1 && path[0] !== capabilityScope) continue
         const name = path[0] === capabilityScope ? path.slice(1) : path
@@ -93,19 +91,6 @@ export const filters: readonly Filter[] = [
       group?.policy !== 'affinity' || group.members.size === 0 || group.members.has(host) ? null : 'the servers of the group are elsewhere',
   },
   {
-    name: 'NUMATopologyFilter',
-    why: (_host, { flavor, imageProperties }) => {
-      const wishes = [...Object.entries(flavor.extraSpecs), ...Object.entries(imageProperties)]
-      const wish = wishes.find(([key, value]) => numaSpec.test(key) || (pinnedPolicy.test(key) && value !== 'shared'))
-      return wish ? `${wish[0]} ${wish[1]} is asked for, and it has no NUMA topology to give` : null
-    },
-  },
-  {
-    name: 'PciPassthroughFilter',
-    why: (_host, { flavor }) =>
-      Object.hasOwn(flavor.extraSpecs, 'pci_passthrough:alias') ? 'the flavor wants PCI devices, and it gives none away' : null,
-  },
-  {
     name: 'NumInstancesFilter',
     why: ({ servers }, _request, { maxInstancesPerHost }) => tooMany(servers, maxInstancesPerHost, 'servers'),
   },
@@ -125,20 +110,85 @@ export const filters: readonly Filter[] = [
       }
     },
   },
+  {
+    name: 'AllHostsFilter',
+    why: () => null,
+  },
+  {
+    name: 'IsolatedHostsFilter',
+    why: ({ host }, { imageId }, { isolatedHosts, isolatedImages, restrictIsolatedHostsToIsolatedImages: restrict }) => {
+      const isForImage = imageId !== null && isolatedImages.includes(imageId)
+      const isIsolated = isolatedHosts.includes(host)
+      if (isForImage && !isIsolated) return 'the image runs on isolated hosts alone'
+      return isIsolated && !isForImage && restrict ? 'it is for isolated images alone' : null
+    },
+  },
+  {
+    name: 'SimpleCIDRAffinityFilter',
+    why: ({ resources }, { nearIp }) => {
+      if (nearIp === null) return null
+      const { address, prefix } = nearIp
+      const bits = Number(prefix)
+      const family = isIP(address)
+      if (family === 0 || !/^\d{1,3}$/.test(prefix) || bits > (family === 4 ? 32 : 128))
+        return 'the build_near_host_ip or cidr hint cannot be read'
+      const near = new BlockList()
+      near.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
+      const isNear = near.check(resources.hostIp, isIP(resources.hostIp) === 6 ? 'ipv6' : 'ipv4')
+      return isNear ? null : `its address ${resources.hostIp} is not in ${address}/${prefix}`
+    },
+  },
+  metricsFilter,
   ...aggregateFilters,
 ]
 
-/** Enabled unless the operator says otherwise: Nova's, and those whose refusal spares a server that would not be as asked. */
+/** Enabled unless the operator says otherwise: Nova's, and those of hints. */
 export const defaultFilters: readonly string[] = [
   'ComputeFilter',
-  'AvailabilityZoneFilter',
-  'RequestedHostFilter',
-  'ImagePropertiesFilter',
   'ComputeCapabilitiesFilter',
+  'ImagePropertiesFilter',
   'ServerGroupAntiAffinityFilter',
   'ServerGroupAffinityFilter',
   'SameHostFilter',
   'DifferentHostFilter',
-  'NUMATopologyFilter',
-  'PciPassthroughFilter',
 ]
+
+export const allFilters = 'nova.scheduler.filters.all_filters'
+const known: ReadonlyMap<string, Filter> = new Map([...guards, ...filters].map((filter) => [filter.name, filter]))
+/** Of older releases: placement counts and remembers what they did. */
+const gone = /^(Aggregate|Exact)?(Ram|Core|Disk)Filter$|^(Retry|TypeAffinity|Trusted|BaremetalExact.*)Filter$/
+
+/** @throws {Error} for a filter that nobody knows. */
+export function filterName(name: string): string {
+  if (known.has(name)) return name
+  throw new Error(
+    gone.test(name)
+      ? `the filter ${name} is gone from Nova, placement does its work: leave it out`
+      : `there is no filter ${name}; there are ${[...known.keys()].sort().join(', ')}`,
+  )
+}
+
+/** The filters of an item of `available_filters`: a class's name, or all. @throws {Error} as {@link filterName}. */
+export const availableFilterNames = (item: string): string[] =>
+  item === allFilters || item === 'nova.scheduler.filters.standard_filters' ? [...known.keys()] : [filterName(item.split('.').at(-1) ?? '')]
+
+/**
+ * What is looked at for each server: first what nobody can switch off, then what the operator enables.
+ * @throws {Error} for a filter that is enabled and not available.
+ */
+export function chosenFilters({
+  enabledFilters,
+  availableFilters,
+}: {
+  enabledFilters: readonly string[]
+  availableFilters: readonly string[]
+}): {
+  guards: readonly Filter[]
+  enabled: readonly Filter[]
+} {
+  const available = new Set(availableFilters.flatMap(availableFilterNames))
+  const wrong = enabledFilters.find((name) => !available.has(filterName(name)))
+  if (wrong !== undefined) throw new Error(`[filter_scheduler] enabled_filters: ${wrong} is not among available_filters`)
+  const isGuard = new Set(guards.map(({ name }) => name))
+  return { guards, enabled: enabledFilters.flatMap((name) => (isGuard.has(name) ? [] : (known.get(name) ?? []))) }
+}

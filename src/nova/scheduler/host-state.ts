@@ -23,6 +23,7 @@ export type ScheduleRequest = {
   readonly instanceUuid: string
   readonly projectId: string
   readonly flavor: Flavor
+  readonly imageId: string | null
   readonly zone: string | null
   readonly host: string | null
   readonly node: string | null
@@ -40,14 +41,28 @@ export type ScheduleRequest = {
   } | null
   /** The `query` hint. */
   readonly query: unknown
+  /** The `build_near_host_ip` and `cidr` hints. */
+  readonly nearIp: { readonly address: string; readonly prefix: string } | null
+  /** For the project, when aggregates name any projects: their ids; `null` for no such limit. */
+  readonly tenantAggregates: ReadonlySet<number> | null
+  /** Traits that flavor and image require; `null` where aggregates don't isolate by them. */
+  readonly isolatingTraits: ReadonlySet<string> | null
+  /** How many servers of a host come from images with the same property. */
+  readonly likeImages: (host: string, property: string) => number
 }
 
 /** What the operator sets for some filters. */
 export type FilterOptions = {
   readonly maxInstancesPerHost: number
   readonly maxIoOpsPerHost: number
+  readonly isolatedHosts: readonly string[]
+  readonly isolatedImages: readonly string[]
+  readonly restrictIsolatedHostsToIsolatedImages: boolean
+  readonly imagePropertiesDefaultArchitecture: string
   readonly aggregateImagePropertiesIsolationNamespace: string
   readonly aggregateImagePropertiesIsolationSeparator: string
+  /** Metrics that a host must report. */
+  readonly metrics: readonly string[]
 }
 
 /** `why` is `null` for a host that passes. */

@@ -1,5 +1,2 @@
-export { filterSchedulerConfig, schedulerConfig } from './config.ts'
-export { defaultFilters, filters } from './filters.ts'
-export type { Filter, FilterOptions, HostState, ScheduleRequest } from './host-state.ts'
+export { filterSchedulerConfig, metricsConfig, schedulerConfig } from './config.ts'
 export { makeScheduler, type Scheduler, type Selection, type SelectRequest } from './select.ts'
-export { rank, type Weigher } from './weighers.ts'

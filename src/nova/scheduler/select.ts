@@ -4,7 +4,6 @@
  *
  * When no host will do, every host's reason goes to the operator and a sentence without names to the user.
  */
-import type { SectionValues } from '../../base/config/index.ts'
 import { CloudError } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
 import type { Placement } from '../../placement/index.ts'
@@ -17,12 +16,13 @@ import {
   type Rejection,
   type RequestSpec,
   resourcesOf,
-  traitsOf,
 } from '../model/index.ts'
-import { filterSchedulerConfig, schedulerConfig } from './config.ts'
-import { filters } from './filters.ts'
-import type { Filter, HostState, ScheduleRequest } from './host-state.ts'
-import { rank, type Weigher } from './weighers.ts'
+import { filterSchedulerConfig, metricsConfig, schedulerConfig } from './config.ts'
+import { chosenFilters, metricsFilter } from './filters.ts'
+import { hintFor } from './hints.ts'
+import type { Filter, FilterOptions, HostState, ScheduleRequest } from './host-state.ts'
+import { ask, isolationOf, likeImagesOn, placementRefusal, questionOf } from './question.ts'
+import { chosenWeighers, metricRatio, weigh, withChance } from './weighers.ts'
 
 export type SelectRequest = {
   instanceUuid: string
@@ -45,39 +45,24 @@ export type Scheduler = {
   noteBuild(host: string, succeeded: boolean): void
 }
 
-/** What the user can do about it, by what turned the hosts away. */
-const hints: Record<string, string> = {
-  Placement:
-    'There is not enough free CPU, memory or disk for this flavor; choose a smaller flavor or delete servers that are no longer needed.',
-  ComputeFilter: 'No compute host is enabled and up.',
-  AvailabilityZoneFilter: 'No host in the requested availability zone can take this server.',
-  RequestedHostFilter: 'There is no other host that can be tried.',
-  ImagePropertiesFilter: "No host can run this image's architecture or hypervisor type.",
-  SameHostFilter: 'The same_host hint cannot be met.',
-  DifferentHostFilter: 'The different_host hint cannot be met.',
-  ComputeCapabilitiesFilter: 'No host has the capabilities that the flavor asks for.',
-  ServerGroupAntiAffinityFilter: 'Every host has as many servers of the group as it may have.',
-  ServerGroupAffinityFilter: 'The host of the other servers of the group cannot take this one.',
-  NUMATopologyFilter: 'No host can give the NUMA topology, pinned processors or memory pages that are asked for.',
-  PciPassthroughFilter: 'No host can give the PCI devices that are asked for.',
-  NumInstancesFilter: 'Every host has as many servers as it may have.',
-  AggregateNumInstancesFilter: 'Every host has as many servers as it may have.',
-  IoOpsFilter: 'Every host is busy building servers; try again later.',
-  AggregateIoOpsFilter: 'Every host is busy building servers; try again later.',
-  JsonFilter: 'The query hint matches no host.',
-  AggregateInstanceExtraSpecsFilter: 'No host is in an aggregate that has what the flavor asks for.',
-  AggregateImagePropertiesIsolation: 'No host is in an aggregate that takes this image.',
-  AggregateMultiTenancyIsolation: 'No host is open to this project.',
-  TraitFilter: 'No host has all the traits that the flavor or the image requires.',
-}
-
-type SchedulerConfig = SectionValues<typeof filterSchedulerConfig>
-
-export function makeScheduler(ground: Pick<Ground, 'config' | 'db'>, model: Model, placement: Placement): Scheduler {
+/** @throws {Error} for filters that are enabled and not available. */
+export function makeScheduler(
+  ground: Pick<Ground, 'config' | 'db'>,
+  model: Model,
+  placement: Placement,
+  { random = Math.random }: { random?: () => number } = {},
+): Scheduler {
   const limits = ground.config.get(schedulerConfig)
   const config = ground.config.get(filterSchedulerConfig)
-  const enabled = config.enabledFilters.flatMap((name) => filters.find((filter) => filter.name === name) ?? [])
-  const weighers = weighersOf(config)
+  const metrics = ground.config.get(metricsConfig)
+  const { guards, enabled } = chosenFilters(config)
+  const weighers = chosenWeighers({ ...config, metrics }, config.weightClasses)
+  const needed = metrics.weightSetting.map((item) => metricRatio(item)[0])
+  const options: FilterOptions = { ...config, metrics: needed }
+  const compares = metrics.required && needed.length > 0 && weighers.some(({ name }) => name === 'MetricsWeigher')
+  const always = compares ? [...guards, metricsFilter] : guards
+  const order = [...always, ...enabled].map(({ name }) => name)
+  const knowsImages = enabled.some(({ name }) => name === 'IsolatedHostsFilter')
   const failures = new Map<string, number>()
 
   return {
@@ -87,7 +72,7 @@ export function makeScheduler(ground: Pick<Ground, 'config' | 'db'>, model: Mode
     },
     rank: (request) => {
       const { ranked, rejections } = survey(request)
-      if (ranked.length === 0) throw new NoValidHost(rejections, hintFor(rejections))
+      if (ranked.length === 0) throw new NoValidHost(rejections, hintFor(rejections, order))
       return ranked.map(selectionOf)
     },
     select: (request) =>
@@ -104,44 +89,40 @@ export function makeScheduler(ground: Pick<Ground, 'config' | 'db'>, model: Mode
             rejections.push({ host: host.host, filter: 'Placement', reason: error.message })
           }
         }
-        throw new NoValidHost(rejections, hintFor(rejections))
+        throw new NoValidHost(rejections, hintFor(rejections, order))
       }),
   }
 
   /** Every host: those that may take the server, best first, and what turned away the others. */
   function survey(request: SelectRequest): { ranked: Ranked[]; rejections: Rejection[] } {
-    const wanted = resourcesOf(request.flavor)
-    const { required, forbidden } = traitsOf(request.flavor)
-    const imageTraits = Object.entries(request.imageProperties).flatMap(([key, value]) =>
-      key.startsWith('trait:') && value === 'required' ? [key.slice('trait:'.length)] : [],
-    )
-    const question = {
-      resources: wanted,
-      required: [...required, ...imageTraits],
-      forbidden,
-      memberOf: [],
-      limit: limits.maxPlacementResults,
-    }
-    const candidates = new Map(placement.candidates(question).map((candidate) => [candidate.providerUuid, candidate]))
     const nodes = model.hosts.nodes()
     const services = new Map(model.hosts.services({ binary: 'nova-compute' }).map((service) => [service.host, service]))
+    const aggregates = model.aggregates.list()
+    const kept = limits.queryPlacementForImageTypeSupport ? model.instances.keptProperties([request.instanceUuid]) : null
+    const question = questionOf(request, kept?.get(request.instanceUuid)?.disk_format, limits)
+    const answer = ask(placement, question)
+    const scheduled = scheduleRequest(request, model, groupOf(request, nodes, model, placement), {
+      ...isolationOf(request, aggregates, question.required, limits),
+      likeImages: likeImagesOn(model, request.instanceUuid),
+      imageId: knowsImages ? (model.instances.find(request.instanceUuid, null)?.imageId ?? null) : null,
+    })
+    const { requestedHost, requestedNode, isForced } = request.spec
+    const asked = isForced && (requestedHost !== null || requestedNode !== null) ? always : [...always, ...enabled]
     const rejections: Rejection[] = []
-
-    const aggregates = model.aggregates.byHost()
-    const scheduled = scheduleRequest(request, model, groupOf(request, nodes, model, placement))
     const passed: HostState[] = []
     for (const node of nodes) {
       const service = services.get(node.host)
       if (!service) continue
-      const about = { aggregates: aggregates.get(node.host) ?? [], failedBuilds: failures.get(node.host) ?? 0 }
-      const state = hostState(node, service, candidates.get(node.uuid)?.resources, about)
+      const about = { aggregates: aggregates.filter(({ hosts }) => hosts.includes(node.host)), failedBuilds: failures.get(node.host) ?? 0 }
+      const candidate = answer.candidates.get(node.uuid)
+      const state = hostState(node, service, candidate?.resources, about)
       const refusal =
-        refuse(state, scheduled, enabled, config) ?? (candidates.has(node.uuid) ? null : placementRefusal(node, placement, question))
+        refuse(state, scheduled, asked, options) ?? (candidate ? null : placementRefusal(node, placement, question, answer.refusal))
       if (refusal) rejections.push(refusal)
       else passed.push(state)
     }
-    const ranked = rank(passed, weighers, scheduled).map((host) => ({ ...host, generation: candidates.get(host.uuid)?.generation }))
-    return { ranked, rejections }
+    const ranked = withChance(weigh(passed, weighers, scheduled), { ...config, random })
+    return { ranked: ranked.map((host) => ({ ...host, generation: answer.candidates.get(host.uuid)?.generation })), rejections }
   }
 }
 
@@ -152,26 +133,12 @@ const selectionOf = ({ host, node, uuid, service }: HostState): Selection => ({
   zone: service.availabilityZone,
 })
 
-function refuse(state: HostState, request: ScheduleRequest, enabled: readonly Filter[], config: SchedulerConfig): Rejection | null {
-  for (const filter of enabled) {
-    const reason = filter.why(state, request, config)
+function refuse(state: HostState, request: ScheduleRequest, asked: readonly Filter[], options: FilterOptions): Rejection | null {
+  for (const filter of asked) {
+    const reason = filter.why(state, request, options)
     if (reason !== null) return { host: state.host, filter: filter.name, reason }
   }
   return null
-}
-
-function placementRefusal(node: ComputeNode, placement: Placement, question: Parameters<Placement['explain']>[0]): Rejection {
-  const reasons = placement.explain({ ...question, inTree: node.uuid })
-  const isTrait = reasons.length > 0 && reasons.every((reason) => /trait/i.test(reason))
-  return { host: node.host, filter: isTrait ? 'TraitFilter' : 'Placement', reason: reasons.join('; ') || 'not enough room' }
-}
-
-/** The last thing that stood in the way: of the hosts that came furthest. */
-function hintFor(rejections: readonly Rejection[]): string {
-  if (rejections.length === 0) return 'No compute host has reported itself yet.'
-  const order = [...Object.keys(hints)]
-  const furthest = ['Placement', 'TraitFilter', ...order].find((name) => rejections.some(({ filter }) => filter === name))
-  return hints[furthest ?? 'Placement'] ?? ''
 }
 
 /**
@@ -197,25 +164,32 @@ function groupOf(
   return { policy: group.policy, maxServerPerHost: group.maxServerPerHost ?? 1, members }
 }
 
-function scheduleRequest(request: SelectRequest, model: Model, group: ScheduleRequest['group']): ScheduleRequest {
+function scheduleRequest(
+  request: SelectRequest,
+  model: Model,
+  group: ScheduleRequest['group'],
+  rest: Pick<ScheduleRequest, 'tenantAggregates' | 'isolatingTraits' | 'likeImages' | 'imageId'>,
+): ScheduleRequest {
   const { schedulerHints, pinnedZone, requestedHost, requestedNode } = request.spec
-  const hostsOf = (hint: unknown): string[] | null => {
-    if (hint === undefined) return null
-    return [hint].flat().flatMap((uuid) => model.instances.find(String(uuid), { projectId: request.projectId, isAdmin: false })?.host ?? [])
-  }
+  const { query, same_host: same, different_host: different, build_near_host_ip: near, cidr = '/24' } = schedulerHints
+  const viewer = { projectId: request.projectId, isAdmin: false }
+  const hostsOf = (hint: unknown): string[] | null =>
+    hint === undefined ? null : [hint].flat().flatMap((uuid) => model.instances.find(String(uuid), viewer)?.host ?? [])
   return {
     instanceUuid: request.instanceUuid,
     projectId: request.projectId,
     flavor: request.flavor,
     group,
-    query: schedulerHints.query,
+    query,
+    nearIp: near === undefined ? null : { address: String(near), prefix: String(cidr).replace(/^\//, '') },
     zone: pinnedZone,
     host: requestedHost,
     node: requestedNode,
     ignoreHosts: request.ignoreHosts,
     imageProperties: request.imageProperties,
-    sameHosts: hostsOf(schedulerHints.same_host),
-    differentHosts: hostsOf(schedulerHints.different_host),
+    sameHosts: hostsOf(same),
+    differentHosts: hostsOf(different),
+    ...rest,
   }
 }
 
@@ -238,31 +212,3 @@ function hostState(
     ...about,
   }
 }
-
-const membersOn = ({ host }: HostState, { group }: ScheduleRequest, policy: string): number =>
-  group?.policy === policy ? (group.members.get(host) ?? 0) : 0
-
-const weighersOf = (config: SchedulerConfig): Weigher[] => [
-  { name: 'RAMWeigher', key: 'ram_weight_multiplier', multiplier: config.ramWeightMultiplier, score: ({ free }) => free.memoryMib },
-  { name: 'CPUWeigher', key: 'cpu_weight_multiplier', multiplier: config.cpuWeightMultiplier, score: ({ free }) => free.vcpus },
-  { name: 'DiskWeigher', key: 'disk_weight_multiplier', multiplier: config.diskWeightMultiplier, score: ({ free }) => free.diskGib },
-  { name: 'IoOpsWeigher', key: 'io_ops_weight_multiplier', multiplier: config.ioOpsWeightMultiplier, score: ({ building }) => building },
-  {
-    name: 'ServerGroupSoftAffinityWeigher',
-    key: 'soft_affinity_weight_multiplier',
-    multiplier: config.softAffinityWeightMultiplier,
-    score: (host, request) => membersOn(host, request, 'soft-affinity'),
-  },
-  {
-    name: 'ServerGroupSoftAntiAffinityWeigher',
-    key: 'soft_anti_affinity_weight_multiplier',
-    multiplier: config.softAntiAffinityWeightMultiplier,
-    score: (host, request) => -membersOn(host, request, 'soft-anti-affinity'),
-  },
-  {
-    name: 'BuildFailureWeigher',
-    key: 'build_failure_weight_multiplier',
-    multiplier: config.buildFailureWeightMultiplier,
-    score: ({ failedBuilds }) => -failedBuilds,
-  },
-]

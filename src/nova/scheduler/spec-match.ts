@@ -39,3 +39,22 @@ export function meetsSpec(value: unknown, spec: string): boolean {
   const test = tests.get(operator)
   return test ? test(value, wanted) : String(value) === spec
 }
+
+/** 7002022 is 7.2.22. */
+export const versionText = (version: number): string =>
+  [Math.floor(version / 1_000_000), Math.floor(version / 1000) % 1000, version % 1000].join('.')
+
+/** Whether a hypervisor's version meets `>=6.0,<9`: what cannot be read it does not meet. */
+export function meetsVersion(version: number, wanted: string): boolean {
+  return wanted.split(',').every((part) => {
+    const [, operator = '', numbers = ''] = /^\s*(<=|>=|==|!=|<|>)\s*(\d{1,4}(?:\.\d{1,3}){0,2})\s*$/.exec(part) ?? []
+    const [major = 0, minor = 0, patch = 0] = numbers.split('.').map(Number)
+    const than = major * 1_000_000 + minor * 1000 + patch
+    if (operator === '<') return version < than
+    if (operator === '<=') return version <= than
+    if (operator === '>') return version > than
+    if (operator === '>=') return version >= than
+    if (operator === '!=') return version !== than
+    return operator === '==' && version === than
+  })
+}

@@ -94,6 +94,8 @@ export type HostResources = {
   readonly supportedInstances: readonly (readonly [string, string, string])[]
   /** Standard and custom trait names for placement. */
   readonly traits: readonly string[]
+  /** Under Nova's names, such as `cpu.percent`, where they are measured. */
+  readonly metrics?: Readonly<Record<string, number>>
   readonly uptime: string | null
 }
 
