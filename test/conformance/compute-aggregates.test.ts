@@ -160,7 +160,7 @@ describe('hosts of aggregates', () => {
 
   it('are mirrored into placement, beside what others put there', async () => {
     const { id, uuid } = await create()
-    const [{ id: node }] = (await call('GET', `/os-hypervisors?hostname_pattern=${hosts[2]}`)).body.hypervisors
+    const [{ id: node }] = (await call('GET', `/os-hypervisors?hypervisor_hostname_pattern=${hosts[2]}`)).body.hypervisors
     const path = `/placement/resource_providers/${node}/aggregates`
     const foreign = '70a599e0-31e7-49b7-b260-868f441e862b'
     await cloud.call('PUT', path, { body: [foreign], headers: { 'openstack-api-version': 'placement 1.18' } })

@@ -180,7 +180,7 @@ describe('the table of operations', () => {
       'minRam',
       'host',
       'with_servers',
-      'hostname_pattern',
+      'hypervisor_hostname_pattern',
       '__proto__',
       'tenant_id',
     ]

@@ -43,9 +43,9 @@ describe('hypervisors', () => {
   })
 
   it('are found by a part of the name, which excludes pages', async () => {
-    expect((await list(`?hostname_pattern=${hosts[1]}`)).body.hypervisors).toHaveLength(1)
-    expect((await list('?hostname_pattern=moon')).status).toBe(404)
-    expect((await list('?hostname_pattern=host&limit=1')).status).toBe(400)
+    expect((await list(`?hypervisor_hostname_pattern=${hosts[1]}`)).body.hypervisors).toHaveLength(1)
+    expect((await list('?hypervisor_hostname_pattern=moon')).status).toBe(404)
+    expect((await list('?hypervisor_hostname_pattern=host&limit=1')).status).toBe(400)
     expect((await call('GET', `/os-hypervisors/${hosts[1]}/search`)).body.hypervisors).toHaveLength(1)
     expect((await call('GET', '/os-hypervisors/moon/search')).status).toBe(404)
     expect((await call('GET', '/os-hypervisors/host/search', { version: '2.53' })).status).toBe(404)

@@ -156,15 +156,23 @@ const requests: Record<string, Record<string, Ask>> = {
       await cloud.call('GET', `${compute}/os-hypervisors${Number(version.slice(2)) >= 33 ? '?limit=1' : ''}`, { version }),
     'hypervisors-detail-resp.json': async (version) =>
       await cloud.call('GET', `${compute}/os-hypervisors/detail${Number(version.slice(2)) >= 33 ? '?limit=1' : ''}`, { version }),
-    'hypervisors-detail-with-servers-resp.json': get('/os-hypervisors/detail?with_servers=1&hostname_pattern=host1'),
+    'hypervisors-detail-with-servers-resp.json': get('/os-hypervisors/detail?with_servers=1&hypervisor_hostname_pattern=host1'),
     'hypervisors-with-servers-resp.json': async (version) =>
-      await cloud.call('GET', `${compute}${byUuid(version) ? '/os-hypervisors?with_servers=1&hostname_pattern=host1' : withServers()}`, {
-        version,
-      }),
+      await cloud.call(
+        'GET',
+        `${compute}${byUuid(version) ? '/os-hypervisors?with_servers=1&hypervisor_hostname_pattern=host1' : withServers()}`,
+        {
+          version,
+        },
+      ),
     'hypervisors-search-resp.json': async (version) =>
-      await cloud.call('GET', `${compute}${byUuid(version) ? '/os-hypervisors?hostname_pattern=host' : '/os-hypervisors/host/search'}`, {
-        version,
-      }),
+      await cloud.call(
+        'GET',
+        `${compute}${byUuid(version) ? '/os-hypervisors?hypervisor_hostname_pattern=host' : '/os-hypervisors/host/search'}`,
+        {
+          version,
+        },
+      ),
     'hypervisors-show-resp.json': ofHypervisor(''),
     'hypervisors-show-with-servers-resp.json': ofHypervisor('?with_servers=true'),
     'hypervisors-statistics-resp.json': get('/os-hypervisors/statistics'),

@@ -13,7 +13,10 @@ import { nextLink } from './links.ts'
 import { pageOf } from './paging.ts'
 
 const uuidPattern = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i
-const listQuery = knownQuery({ '2.1': {}, '2.33': pageNames, '2.53': { with_servers: anyText, hostname_pattern: anyText } }, '2.53')
+const listQuery = knownQuery(
+  { '2.1': {}, '2.33': pageNames, '2.53': { with_servers: anyText, hypervisor_hostname_pattern: anyText } },
+  '2.53',
+)
 const showQuery = knownQuery({ '2.1': {}, '2.53': { with_servers: anyText } }, '2.53')
 
 const noMatch = (pattern: string) => notFound(`No hypervisor matching '${pattern.slice(0, 255)}' could be found.`)
@@ -51,10 +54,10 @@ function listOf(path: string, show: typeof hypervisorView) {
     const { context, query, search } = request
     const servers = withServers(query)
     const nodes = nova.model.hosts.nodes()
-    const pattern = query.hostname_pattern
+    const pattern = query.hypervisor_hostname_pattern
     if (pattern !== undefined) {
       if (query.limit !== undefined || query.marker !== undefined)
-        throw invalid('Paging over hypervisors with the hostname_pattern query parameter is not supported.')
+        throw invalid('Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.')
       const found = matching(nodes, pattern)
       if (found.length === 0) throw noMatch(pattern)
       return { hypervisors: complete(found, nova, { servers }).map((one) => show(one, context)) }

@@ -5,7 +5,7 @@ import { invalid } from '../../base/errors.ts'
 export function limitOf(search: URLSearchParams, maxLimit: number): number {
   const text = search.get('limit')
   if (text === null) return maxLimit
-  if (!/^\d{1,9}$/.test(text))
+  if (!/^\d+$/.test(text))
     throw invalid(`Invalid input for query parameters limit. Value: ${text.slice(0, 64)}. '${text.slice(0, 64)}' does not match '^[0-9]*$'`)
   return Math.min(Number(text), maxLimit)
 }

@@ -52,9 +52,10 @@ export function orderOf({ context, search }: Incoming, isAdmin: boolean): Order 
   const directions = search.getAll('sort_dir')
   for (const direction of directions)
     if (direction !== 'asc' && direction !== 'desc') throw invalid(`Unknown sort direction, must be asc or desc`)
+  if (directions.length > Math.max(keys.length, 1)) throw invalid('Invalid input received: Sort direction size exceeds sort key size')
   const order: Order = []
   for (const [i, key] of keys.entries()) {
-    const direction = (directions[i] ?? directions.at(-1) ?? 'desc') === 'asc' ? 'ASC' : 'DESC'
+    const direction = (directions[i] ?? directions[0] ?? 'desc') === 'asc' ? 'ASC' : 'DESC'
     const isLocked = key === 'locked' && context.version >= version('2.73')
     const column = isLocked ? 'i.locked' : sortColumns.get(key)
     if ((key === 'host' || key === 'node') && !isAdmin) throw forbidden(`Only administrators can sort servers by ${key}`)

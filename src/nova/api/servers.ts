@@ -9,6 +9,7 @@ import { type Incoming, operation, Reply, type RequestContext, version } from '.
 import { apiConfig, type Instance, type InstanceSummary } from '../model/index.ts'
 import { planBuild } from './build-request.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
+import { type Known, noQuery } from './known-query.ts'
 import { links, nextLink, selfHref } from './links.ts'
 import { takeAtHand } from './server-aim.ts'
 import { serverCreateBody } from './server-create.ts'
@@ -104,9 +105,10 @@ export const showServer = operation({
   method: 'GET',
   path: '/servers/{server_id}',
   status: 200,
-  errors: [403, 404],
+  errors: [400, 403, 404],
   policy: 'os_compute_api:servers:show',
-  handle: (request, nova: NovaApi) => {
+  query: noQuery,
+  handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
     const [server] = shown(request, nova, [serverOf(request, nova)], true)
     return { server: serverView(server!, request.context) }
   },
