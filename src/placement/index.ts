@@ -19,6 +19,10 @@ export type {
   ProviderUsage,
 } from './in-process.ts'
 
+/** The names that every Placement knows. */
+export { standardClasses } from './standard-classes.ts'
+export { standardTraits } from './standard-traits.ts'
+
 /** The code of a `conflict` that another writer's haste caused, not a lack of room. */
 export const concurrentUpdate = codes.concurrentUpdate
 

@@ -4,89 +4,128 @@
  * @see https://docs.openstack.org/nova/latest/configuration/extra-specs.html
  */
 import { invalid } from '../../base/errors.ts'
+import { standardClasses, standardTraits } from '../../placement/index.ts'
 
-type Rule = { name: RegExp; value: (text: string) => boolean; expected: string }
+/** Why a text will not do, or `null`. */
+type Check = (text: string) => string | null
 
-const words = (...list: string[]): Omit<Rule, 'name'> => ({ value: (text) => list.includes(text), expected: `one of ${list.join(', ')}` })
-const integer = (min = 0): Omit<Rule, 'name'> => ({
-  value: (text) => /^-?\d{1,15}$/.test(text) && Number(text) >= min,
-  expected: `a whole number of at least ${min}`,
-})
-const boolean = { value: (text: string) => /^(1|0|t|f|true|false|y|n|yes|no|on|off)$/i.test(text), expected: 'a boolean' }
-const matching = (pattern: RegExp, expected: string) => ({ value: (text: string) => pattern.test(text), expected })
-const anything = { value: () => true, expected: 'a text' }
-const list = /^\^?\d+(-\d+)?(,\^?\d+(-\d+)?)*$/
+const words =
+  (...list: string[]): Check =>
+  (text) =>
+    list.includes(text) ? null : `'${text}' is not one of: ${list.join(', ')}.`
+const integer =
+  (min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY): Check =>
+  (text) => {
+    if (!/^\s*[+-]?\d{1,18}\s*$/.test(text)) return `'${text}' is not a valid integer value.`
+    if (Number(text) > max) return `'${text}' is greater than the max value of '${max}'.`
+    return Number(text) < min ? `'${text}' is less than the min value of '${min}'.` : null
+  }
+const boolean: Check = (text) =>
+  /^\s*(1|0|t|f|true|false|y|n|yes|no|on|off)\s*$/i.test(text) ? null : `'${text}' is not a valid boolean-like value.`
+/** In Nova's words; `same` says the same without a choice of ways through a long text. */
+const format = (pattern: string, same = pattern): Check => {
+  const whole = new RegExp(`^(?:${same})$`)
+  return (text) => (whole.test(text) ? null : `'${text}' is not of the format '${pattern}'.`)
+}
+const anything: Check = () => null
+const count = integer(0)
+const atLeastOne = integer(1)
+const processors = format('\\^?\\d+((-\\d+)?(,\\^?\\d+(-\\d+)?)?)*', '\\^?\\d+(?:-\\d+|,\\^?\\d+)*')
 
-const rule = (name: RegExp | string, value: Omit<Rule, 'name'>): Rule => ({
-  name: typeof name === 'string' ? new RegExp(`^${name}$`) : name,
-  ...value,
-})
+const hw: Record<string, Check> = {
+  boot_menu: boolean,
+  cpu_cores: atLeastOne,
+  cpu_dedicated_mask: processors,
+  cpu_max_cores: atLeastOne,
+  cpu_max_sockets: atLeastOne,
+  cpu_max_threads: atLeastOne,
+  cpu_policy: words('dedicated', 'shared', 'mixed'),
+  cpu_realtime: boolean,
+  cpu_realtime_mask: processors,
+  cpu_sockets: atLeastOne,
+  cpu_thread_policy: words('prefer', 'isolate', 'require'),
+  cpu_threads: atLeastOne,
+  emulator_threads_policy: words('isolate', 'share'),
+  ephemeral_encryption: boolean,
+  ephemeral_encryption_format: words('plain', 'luks', 'luksv2'),
+  hide_hypervisor_id: boolean,
+  locked_memory: boolean,
+  maxphysaddr_bits: count,
+  maxphysaddr_mode: words('passthrough', 'emulate'),
+  mem_encryption: boolean,
+  mem_encryption_model: words('amd-sev', 'amd-sev-es', 'amd-sev-snp'),
+  mem_page_size: format('(large|small|any|\\d+([kKMGT]i?)?(b|bit|B)?)'),
+  numa_nodes: atLeastOne,
+  pci_numa_affinity_policy: words('required', 'preferred', 'legacy', 'socket'),
+  pmem: format('([a-zA-Z0-9_]+(,)?)+', '\\w+(?:,\\w+)*,?'),
+  pmu: boolean,
+  redirected_usb_ports: integer(0, 15),
+  serial_port_count: count,
+  sound_model: words('sb16', 'es1370', 'pcspk', 'ac97', 'ich6', 'ich9', 'usb', 'virtio'),
+  tpm_model: words('tpm-tis', 'tpm-crb'),
+  tpm_secret_security: words('user', 'host', 'deployment'),
+  tpm_version: words('1.2', '2.0'),
+  usb_model: words('none', 'nec-xhci', 'qemu-xhci'),
+  vif_multiqueue_enabled: boolean,
+  viommu_model: words('intel', 'smmuv3', 'virtio', 'auto'),
+  virtio_packed_ring: boolean,
+  watchdog_action: words('none', 'pause', 'poweroff', 'reset', 'disabled'),
+}
 
-const rules: readonly Rule[] = [
-  rule('hw:cpu_(sockets|cores|threads|max_sockets|max_cores|max_threads)', integer(1)),
-  rule('hw:cpu_policy', words('shared', 'dedicated', 'mixed')),
-  rule('hw:cpu_thread_policy', words('prefer', 'isolate', 'require')),
-  rule('hw:emulator_threads_policy', words('isolate', 'share')),
-  rule('hw:cpu_dedicated_mask', matching(/^\^?\d+((-\d+)?(,\^?\d+(-\d+)?)?)*$|^all$/, 'a list of processors')),
-  rule(
-    'hw:(cpu_realtime|hide_hypervisor_id|boot_menu|mem_encryption|pmu|viommu_enabled|locked_memory|tpm_secret_security_off|virtio_packed_ring|sound_enabled)',
-    boolean,
-  ),
-  rule('hw:cpu_realtime_mask', matching(/^\^?\d+(-\d+)?(,\^?\d+(-\d+)?)*$/, 'a list of processors')),
-  rule('hw:numa_nodes', integer(1)),
-  rule('hw:numa_cpus\\.\\d+', matching(list, 'a list of processors')),
-  rule('hw:numa_mem\\.\\d+', integer(1)),
-  rule('hw:pci_numa_affinity_policy', words('required', 'preferred', 'legacy', 'socket')),
-  rule('hw:vif_multiqueue_enabled', boolean),
-  rule('hw:mem_page_size', matching(/^(small|large|any|\d+([kKMGT]i?)?(b|bit|B)?)$/, 'small, large, any or a size')),
-  rule('hw:mem_encryption_model', words('amd-sev', 'amd-sev-es')),
-  rule('hw:maxphysaddr_mode', words('passthrough', 'emulate')),
-  rule('hw:maxphysaddr_bits', integer(0)),
-  rule('hw:watchdog_action', words('none', 'pause', 'poweroff', 'reset', 'disabled')),
-  rule('hw:serial_port_count', integer(0)),
-  rule('hw:tpm_version', words('1.2', '2.0')),
-  rule('hw:tpm_model', words('tpm-tis', 'tpm-crb')),
-  rule('hw:tpm_secret_security', words('user', 'host', 'deployment')),
-  rule('hw:viommu_model', words('auto', 'intel', 'smmuv3', 'virtio')),
-  rule('hw:vtpm_.+', anything),
-  rule('hw:pmem', anything),
-  rule('hw:(sound_model|usb_model|redirected_usb_ports)', anything),
-  rule('hw_rng:allowed', boolean),
-  rule('hw_rng:(rate_bytes|rate_period)', integer(0)),
-  rule('hw_video:ram_max_mb', integer(0)),
-  rule('quota:cpu_(shares|shares_level|limit|reservation|quota)', integer(-1)),
-  rule('quota:cpu_period', integer(0)),
-  rule('quota:cpu_shares_(level|share)', anything),
-  rule('quota:(memory|disk_io|vif)_(limit|reservation|shares_share)', integer(0)),
-  rule('quota:(memory|disk_io|vif)_shares_level', words('low', 'normal', 'high', 'custom')),
-  rule('quota:disk_(read|write|total)_(bytes|iops)_sec(_max)?', integer(0)),
-  rule('quota:vif_(inbound|outbound)_(peak|average|burst)', integer(0)),
-  rule('resources(_?[a-zA-Z0-9_-]{1,64})?:(CUSTOM_[A-Z0-9_]+|[A-Z][A-Z0-9_]*)', integer(0)),
-  rule('trait(_?[a-zA-Z0-9_-]{1,64})?:[A-Z][A-Z0-9_]*', words('required', 'forbidden')),
-  rule('group_policy', words('isolate', 'none')),
-  rule('same_subtree[a-zA-Z0-9_-]*', anything),
-  rule('in_tree[a-zA-Z0-9_-]*', anything),
-  rule('member_of[a-zA-Z0-9_-]*', anything),
-  rule('os:secure_boot', words('required', 'disabled', 'optional')),
-  rule('os:(hw|spl).*', anything),
-  rule('pci_passthrough:alias', matching(/^[^:,]{1,255}:\d+(,[^:,]{1,255}:\d+)*$/, 'names with counts, such as gpu:1')),
-  rule('accel:device_profile', anything),
-  rule('powervm:.+', anything),
-  rule('vmware:.+', anything),
-  rule('hide_hypervisor_id', boolean),
+/** What a host says of itself; a value may begin with an operator, and any text is one. */
+const capabilities = `id uuid service_id host vcpus memory_mb local_gb vcpus_used memory_mb_used local_gb_used hypervisor_type
+  hypervisor_version hypervisor_hostname free_ram_mb free_disk_gb current_workload running_vms disk_available_least host_ip mapped
+  cpu_allocation_ratio ram_allocation_ratio disk_allocation_ratio total_usable_ram_mb total_usable_disk_gb disk_mb_used free_disk_mb
+  vcpus_total num_instances num_io_ops failed_builds aggregates cell_uuid updated`.split(/\s+/)
+
+const nestedCapability =
+  /^(cpu_info|metrics|stats|numa_topology|supported_hv_specs|pci_device_pools|nodename|pci_stats|supported_instances|limits|instances)(:\w+)*$/
+
+const quota: Record<string, Check> = { cpu_shares: count, cpu_period: count, cpu_quota: integer() }
+for (const key of ['cpu', 'memory', 'disk_io', 'vif']) {
+  quota[`${key}_limit`] = count
+  quota[`${key}_reservation`] = integer()
+  quota[`${key}_shares_level`] = words('custom', 'high', 'normal', 'low')
+  quota[`${key}_shares_share`] = count
+}
+for (const stat of ['read', 'write', 'total']) for (const metric of ['bytes', 'iops']) quota[`disk_${stat}_${metric}_sec`] = count
+for (const stat of ['inbound', 'outbound']) for (const metric of ['average', 'peak', 'burst']) quota[`vif_${stat}_${metric}`] = count
+
+const own = (table: Record<string, Check>, name: string): Check | null => (Object.hasOwn(table, name) ? (table[name] ?? null) : null)
+const oneOf = (list: readonly string[], check: Check) => (name: string) =>
+  list.includes(name) || /^CUSTOM_[A-Z0-9_]+$/.test(name) ? check : null
+const classes = oneOf(standardClasses, integer())
+const traits = oneOf(standardTraits, words('required', 'forbidden'))
+
+/** By namespace: the check of a name in it, `null` for a name that it does not have. */
+const namespaces: readonly [RegExp, (name: string) => Check | null][] = [
+  [/^accel$/, (name) => (name === 'device_profile' ? anything : null)],
+  [/^aggregate_instance_extra_specs$/, (name) => (name === '' ? null : anything)],
+  [/^capabilities$/, (name) => (capabilities.includes(name) || nestedCapability.test(name) ? anything : null)],
+  [/^hw$/, (name) => own(hw, name) ?? (/^numa_cpus\.\d+$/.test(name) ? processors : /^numa_mem\.\d+$/.test(name) ? atLeastOne : null)],
+  [/^hw_rng$/, (name) => own({ allowed: boolean, rate_bytes: count, rate_period: count }, name)],
+  [/^hw_video$/, (name) => own({ ram_max_mb: count }, name)],
+  [/^os$/, (name) => own({ secure_boot: words('disabled', 'required') }, name)],
+  [/^pci_passthrough$/, (name) => own({ alias: format('[^:]+:\\d+(?:\\s*,\\s*[^:]+:\\d+)*') }, name)],
+  [/^quota$/, (name) => own(quota, name)],
+  [/^resources[a-zA-Z0-9_-]{0,64}$/, classes],
+  [/^trait[a-zA-Z0-9_-]{0,64}$/, traits],
+  [/^vmware$/, (name) => own({ hw_version: anything, storage_policy: anything }, name)],
 ]
 
-const known = /^(accel|aggregate_instance_extra_specs|capabilities|hw|hw_rng|hw_video|os|pci_passthrough|quota|resources\w*|trait\w*):/
-const free = /^(aggregate_instance_extra_specs|capabilities):/
+const withoutNamespace: Record<string, Check> = { hide_hypervisor_id: boolean, group_policy: words('isolate', 'none') }
 
-/** @throws {CloudError} `invalid` for a name that its namespace does not have, or a value that the name does not take. */
+function checkOf(name: string): Check | null {
+  const at = name.indexOf(':')
+  if (at < 0) return own(withoutNamespace, name) ?? anything
+  const found = namespaces.find(([pattern]) => pattern.test(name.slice(0, at)))
+  return found ? found[1](name.slice(at + 1)) : anything
+}
+
+/** @throws {CloudError} `invalid`, in Nova's words, for a name that its namespace does not have, or a value that the name does not take. */
 export function checkExtraSpec(name: string, value: string): void {
-  if (free.test(name)) return
-  const found = rules.find((candidate) => candidate.name.test(name))
-  if (!found) {
-    if (known.test(name)) throw invalid(`Validation failed; extra spec '${name}' does not appear to be a valid extra spec.`)
-    return
-  }
-  if (!found.value(value))
-    throw invalid(`Validation failed; '${value}' is not a valid value for extra spec '${name}': expected ${found.expected}.`)
+  const check = checkOf(name)
+  if (!check) throw invalid(`Validation failed; extra spec '${name}' does not appear to be a valid extra spec.`)
+  const wrong = check(value)
+  if (wrong !== null) throw invalid(`Validation failed; ${wrong}`)
 }
