@@ -252,6 +252,19 @@ describe('a live migration', () => {
     await expect(start()).rejects.toMatchObject({ kind: 'not-implemented' })
   })
 
+  it('is refused when the guest stopped while it was asked for, whether the record knows it yet or not', async () => {
+    await using cloud = await testCompute(options)
+    const instance = await built(cloud)
+    const { uuid } = instance
+    const start = () => cloud.conductor.live.start(instance, anywhere, caller, { checksFirst: true })
+    cloud.conductor.power(instance, 'stop', { ...caller, requestId: 'req-stop' })
+    await cloud.settle()
+    await expect(start()).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('vm_state stopped') })
+    cloud.deps.model.instances.update(uuid, { vm_state: 'active', power_state: PowerState.running })
+    await expect(start()).rejects.toMatchObject({ kind: 'conflict', message: `The guest of instance ${uuid} cannot leave its host now.` })
+    expect(statusOf(cloud, uuid)).toBeUndefined()
+  })
+
   it('is refused where no host is up', async () => {
     await using cloud = await testCompute(options)
     const { model } = cloud.deps

@@ -1,5 +1,5 @@
 /** What is asked of live migrations: to begin one, to abort it, to complete it at once. */
-import { invalid, notFound } from '../../base/errors.ts'
+import { conflict, invalid, notFound } from '../../base/errors.ts'
 import { type Instance, type Migration, type MigrationStatus, NoValidHost } from '../model/index.ts'
 import { GuestError } from '../virt/index.ts'
 import { askHost } from './compute-client.ts'
@@ -44,7 +44,7 @@ export class LiveMigrations {
     const { host } = wish
     if (host !== null && !model.hosts.nodes().some((node) => node.host === host)) throw invalid(`Compute host ${host} could not be found.`)
     await this.#conductor.need(instance, 'liveMigration')
-    if (checksFirst) await this.#check(instance, wish)
+    if (checksFirst) await this.#check(instance, wish, caller)
     const input: LiveMigrateInput = { ...wish, uuid, source, migrationId: 0 }
     void this.#conductor.begin(instance, liveMigrateRule, caller, {
       saga: liveMigrateServer,
@@ -106,9 +106,16 @@ export class LiveMigrations {
     })
   }
 
-  /** @throws {CloudError} as {@link checkLeave}; `invalid` when no host would take the server. */
-  async #check(instance: Instance, wish: LiveWish): Promise<void> {
-    await checkLeave(this.#deps, instance, wish)
+  /** @throws {CloudError} as {@link checkLeave}; `conflict` when another request was faster; `invalid` when no host would take the server. */
+  async #check(instance: Instance, wish: LiveWish, caller: Caller): Promise<void> {
+    const { uuid } = instance
+    try {
+      await checkLeave(this.#deps, instance, wish)
+    } catch (error) {
+      if (!(error instanceof GuestError)) throw error
+      checkRule(this.#deps.model.instances.get(uuid), liveMigrateRule, caller)
+      throw conflict(`The guest of instance ${uuid} cannot leave its host now.`, { cause: error })
+    }
     const excluded = [hostOf(instance), ...(await hostsThatCannot(this.#deps, 'liveMigration'))]
     try {
       pickDestination(this.#deps, instance, { ...wish, flavor: instance.flavor, excluded })
