@@ -29,6 +29,7 @@ describe('list', () => {
     expect(page.flavors.map(({ id }: { id: string }) => id)).toEqual(['1', '2'])
     expect(page.flavors_links).toEqual([{ rel: 'next', href: 'http://cloud.test/compute/v2.1/flavors?limit=2&marker=2&minRam=256' }])
     expect(await ids('/flavors?limit=2&minRam=256&marker=2')).toEqual(['3', '4'])
+    expect(await ids('/flavors?minRam=8192&marker=2')).toEqual(['4', '5'])
   })
 
   it('sorts by any column, both ways', async () => {

@@ -76,14 +76,20 @@ function listed({ context, query }: Incoming<unknown, Known>, nova: NovaApi): { 
 
   // Granted ones count as public for the project that they were granted to, an administrator's own too.
   const seenByProject = wantsPublic === true ? nova.model.flavors.list({ ...viewer, isAdmin: false }) : nova.model.flavors.list(viewer)
+  const wanted = (flavor: Flavor): boolean =>
+    (wantsPublic !== false || !flavor.isPublic) &&
+    flavor.memoryMib >= minRamMib &&
+    flavor.rootGib >= minDiskGib &&
+    (name?.test(flavor.name) ?? true)
+  // A marker says where to go on, whether or not it is wanted itself.
+  const marker = query.marker ?? null
   const found = seenByProject
-    .filter((flavor) => (wantsPublic === false ? !flavor.isPublic : true))
-    .filter((flavor) => flavor.memoryMib >= minRamMib && flavor.rootGib >= minDiskGib && (name?.test(flavor.name) ?? true))
+    .filter((flavor) => flavor.flavorId === marker || wanted(flavor))
     .map((flavor) => ({ flavor, value: key(flavor) }))
     .sort((a, b) => sign * (a.value < b.value ? -1 : a.value > b.value ? 1 : a.flavor.id - b.flavor.id))
     .map(({ flavor }) => flavor)
   const limit = pageSize(query, nova.config.get(apiConfig).maxLimit)
-  const flavors = pageOf(found, { marker: query.marker ?? null, limit, idOf: (flavor) => flavor.flavorId })
+  const flavors = pageOf(found, { marker, limit, idOf: (flavor) => flavor.flavorId })
   return { flavors, isFull: flavors.length === limit }
 }
 
