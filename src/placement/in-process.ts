@@ -61,6 +61,8 @@ export type InProcess = {
   /** Custom traits that don't exist are made. @throws {CloudError} `invalid` for an unknown standard trait, `not-found`. */
   setTraits(providerUuid: string, traits: readonly string[]): void
   /** @throws {CloudError} `not-found` for an unknown provider. */
+  traitsOf(providerUuid: string): string[]
+  /** @throws {CloudError} `not-found` for an unknown provider. */
   aggregatesOf(providerUuid: string): string[]
   /** @throws {CloudError} `not-found` for an unknown provider. */
   setAggregates(providerUuid: string, aggregates: readonly string[]): void
@@ -157,6 +159,11 @@ export function inProcess(store: Store): InProcess {
         for (const name of traits) if (isCustomName(name)) ensureTrait(store, name)
         replaceTraits(store, requireProvider(store, providerUuid), traits)
       }),
+
+    traitsOf: (providerUuid) => {
+      const { id } = requireProvider(store, providerUuid)
+      return traitsOfMany(store, [id]).get(id) ?? []
+    },
 
     aggregatesOf: (providerUuid) => aggregatesOf(store, requireProvider(store, providerUuid).id),
 

@@ -8,6 +8,7 @@ import type { Image } from '../../image/index.ts'
 import { computeConfig } from '../compute/index.ts'
 import type { BuildRequest, RequestedNic } from '../conductor/index.ts'
 import { type Flavor, glanceConfig, type InstanceDisk, type Limits, novaConfig, planDisks } from '../model/index.ts'
+import { checkGuestWishes } from '../scheduler/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import type { ServerCreate } from './server-create.ts'
 
@@ -76,6 +77,7 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
         pinnedZone: zone.name,
         requestedHost: body.host ?? zone.host,
         requestedNode: body.node ?? zone.node,
+        ...(zone.host !== null || zone.node !== null ? { isForced: true } : {}),
       },
       trustedCerts: body.trustedCerts,
       metadata: body.metadata,
@@ -123,6 +125,7 @@ export function bootableImage(nova: NovaApi, id: string, viewer: ReturnType<type
     if (image.minDiskGib > flavor.rootGib)
       throw invalid(`The requested image has a minimum disk of ${image.minDiskGib} GiB, the flavor has ${flavor.rootGib}.`)
   }
+  checkGuestWishes(flavor, { name: image.name ?? '', properties: image.properties })
   return image
 }
 
@@ -147,10 +150,9 @@ function zoneFor({ body, enforce }: Request, nova: NovaApi): { name: string | nu
   if (body.host !== null && !hosts.some(({ host }) => host === body.host)) throw invalid(`Compute host ${body.host} could not be found.`)
   if (body.node !== null && !hosts.some(({ hypervisorHostname }) => hypervisorHostname === body.node))
     throw invalid(`Compute host ${body.node} could not be found.`)
-  const text = body.availabilityZone ?? nova.config.get(novaConfig).defaultScheduleZone
-  if (text === '') return { name: null, host: null, node: null }
-  const [name = '', host = '', node = '', ...rest] = text.split(':')
-  if (rest.length > 0) throw invalid('Invalid availability_zone format')
+  const [named = '', host = '', node = '', ...rest] = (body.availabilityZone ?? '').split(':')
+  if (rest.length > 0) throw invalid('Invalid input received: Unable to parse availability_zone')
+  const name = named || nova.config.get(novaConfig).defaultScheduleZone
   if (host !== '' || node !== '') enforce('os_compute_api:servers:create:forced_host')
   if (name !== '' && !nova.model.hosts.zones().some((zone) => zone.name === name && zone.name !== 'internal'))
     throw invalid('The requested availability zone is not available')

@@ -8,6 +8,7 @@ import { invalid, overQuota } from '../../base/errors.ts'
 import { as, bodies, type Incoming, type Ladder, operation, principalOf, Reply } from '../../base/http/index.ts'
 import { changeRecord, type InjectedFile, type RebuildChange, rebuildRule, rebuildServer } from '../conductor/index.ts'
 import { apiConfig, type Instance, type InstanceChange } from '../model/index.ts'
+import { imageObstacle, wantsNuma } from '../scheduler/index.ts'
 import { bootableImage, checkPersonality, imageMetadata } from './build-request.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { selfHref } from './links.ts'
@@ -113,6 +114,11 @@ type Request = Incoming<Rebuild, unknown>
 /** @throws {CloudError} `invalid`, `over-quota`. */
 function changeOf({ body, context }: Request, instance: Instance, nova: NovaApi) {
   const image = bootableImage(nova, body.imageRef, viewerOf(context), instance.flavor)
+  if (wantsNuma(image.properties))
+    throw invalid("An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is invalid for this instance.")
+  const home = nova.model.hosts.nodes().find(({ host }) => host === instance.host)
+  const obstacle = imageObstacle(image.properties, home?.resources.traits ?? [])
+  if (obstacle !== null) throw invalid(`Image ${image.id} asks for ${obstacle}, which the host of the server cannot give.`)
   const { keyName, metadata, trustedCerts } = body
   const keypair = keyName ? nova.model.keypairs.find(principalOf(context).userId, keyName) : null
   if (keyName && !keypair) throw invalid('Invalid key_name provided.')

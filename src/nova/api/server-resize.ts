@@ -19,6 +19,7 @@ import {
   takeUp,
 } from '../conductor/index.ts'
 import type { Flavor, Instance } from '../model/index.ts'
+import { checkGuestWishes } from '../scheduler/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { actionPath, nothing } from './server-actions.ts'
 import { flavorIdIn } from './server-create.ts'
@@ -30,13 +31,15 @@ const common = { method: 'POST', path: actionPath, errors: [400, 403, 404, 409, 
 type Resize = { flavorRef: string; autoDiskConfig: boolean | null }
 
 /** @throws {CloudError} `invalid` for a flavor to which this server cannot come. */
-function checkFlavor({ flavor, imageId }: Instance, next: Flavor, { images }: NovaApi): void {
+function checkFlavor({ uuid, flavor, imageId }: Instance, next: Flavor, { images, model }: NovaApi): void {
   if (next.flavorId === flavor.flavorId) throw invalid('When resizing, instances must change flavor!')
   if (next.rootGib === 0 && flavor.rootGib > 0) throw invalid('Resize to zero disk flavor is not allowed.')
   if (next.rootGib < flavor.rootGib || next.ephemeralGib < flavor.ephemeralGib)
     throw invalid('Unable to resize disk down: the flavor has less disk than the server.')
   const image = imageId === null ? null : images.get(imageId, null)
   if (image && image.minRamMib > next.memoryMib) throw invalid("Flavor's memory is too small for requested image.")
+  const kept = model.instances.keptProperties([uuid]).get(uuid) ?? {}
+  checkGuestWishes(next, { name: image?.name ?? '', properties: kept })
 }
 
 /** @throws {CloudError} `conflict` while the server's host does not report itself. */

@@ -94,9 +94,12 @@ const unshelve = operation({
       throw invalid('The requested availability zone is not available')
     if (body.host !== undefined && !nova.model.hosts.nodes().some(({ host }) => host === body.host))
       throw invalid(`Compute host ${body.host} could not be found.`)
+    const zone = body.zone === undefined ? instance.spec.pinnedZone : body.zone
+    if (body.host !== undefined && zone !== null && nova.model.hosts.zoneOfHost(body.host) !== zone)
+      throw conflict(`Host "${body.host}" is not in the availability zone "${zone}".`)
     const kept = body.zone === undefined ? instance.spec : { ...instance.spec, pinnedZone: body.zone }
     const imageId = nova.model.instances.systemMetadata(uuid).shelved_image_id ?? null
-    const spec = { ...kept, requestedHost: body.host ?? null, requestedNode: null }
+    const spec = { ...kept, requestedHost: body.host ?? null, requestedNode: null, isForced: false }
     void nova.conductor.begin(instance, unshelveRule, callerOf(context), {
       saga: unshelveServer,
       input: { uuid, host: instance.host, imageId, spec },

@@ -7,6 +7,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { invalid, notFound } from '../../base/errors.ts'
 import { as, atLeast, bodies, field, type Incoming, operation, type RequestContext, view } from '../../base/http/index.ts'
+import { tellStatus } from '../conductor/index.ts'
 import type { Service } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { anyText, type Known, knownQuery } from './known-query.ts'
@@ -58,8 +59,12 @@ function named({ host, binary }: Verb, { model }: NovaApi): Service {
 type Change = Parameters<NovaApi['model']['hosts']['updateService']>[1]
 
 /** A compute host that is no longer said to be down is compared with its records: servers may have left it meanwhile. */
-function change({ model, conductor }: NovaApi, { id, host, binary, forcedDown }: Service, wanted: Change): void {
-  model.hosts.updateService(id, wanted)
+function change(nova: NovaApi, { id, host, binary, forcedDown }: Service, wanted: Change): void {
+  const { model, conductor, db } = nova
+  db.transaction(() => {
+    model.hosts.updateService(id, wanted)
+    if (binary === 'nova-compute') tellStatus(nova, host)
+  })
   if (binary === 'nova-compute' && forcedDown && wanted.forcedDown === false) void conductor.watch.reconcile(host, { resumeGuests: false })
 }
 

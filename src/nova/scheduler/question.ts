@@ -62,7 +62,7 @@ export function placementRefusal(node: ComputeNode, placement: Placement, questi
 }
 
 function filterOf(reasons: readonly string[], isUnknown: boolean): string {
-  if (reasons.length > 0 && reasons.every((reason) => /\b(lacks|has) [A-Z]|\btraits?\b/i.test(reason))) return 'TraitFilter'
+  if (reasons.length > 0 && reasons.every((reason) => /\b(lacks|has) [A-Z]|\b[Tt]raits?\b/.test(reason))) return 'TraitFilter'
   return isUnknown ? 'ResourceClass' : 'Placement'
 }
 

@@ -75,6 +75,15 @@ const prefilters: readonly Wish[] = [
   { image: 'hw_architecture', trait: asTrait('HW_ARCH') },
 ]
 
+/** What an image asks that a guest which stays on its host, with these traits, cannot have, or `null`. */
+export function imageObstacle(imageProperties: Pairs, hostTraits: readonly string[]): string | null {
+  const trait = guestTraits({}, imageProperties, { prefilter: false }).find((name) => !hostTraits.includes(name))
+  return unmetDemand('feature', {}, imageProperties) ?? (trait === undefined ? null : `what needs the trait ${trait}`)
+}
+
+/** Whether an image asks for a NUMA topology. */
+export const wantsNuma = (imageProperties: Pairs): boolean => unmetDemand('numa', {}, imageProperties) !== null
+
 /** Traits that a host needs for what flavor and image ask of the guest. */
 export function guestTraits(extraSpecs: Pairs, imageProperties: Pairs, { prefilter }: { prefilter: boolean }): string[] {
   const traits = [...wishes, ...(prefilter ? prefilters : [])].flatMap(({ flavor, image, trait }) => {
