@@ -59,6 +59,8 @@ export class ComputeManager implements AsyncDisposable {
   readonly #deps: ManagerDeps
   readonly #working = new Map<string, AbortController>()
   readonly #builds: Limiter
+  /** Hard reboots overtake what runs on a guest, and what comes after them waits for them. */
+  readonly #rebooting = new Map<string, Promise<unknown>>()
   readonly #ends: (() => void)[] = []
   #timer: Timer | undefined
 
@@ -88,7 +90,10 @@ export class ComputeManager implements AsyncDisposable {
       ...this.#capable(),
     }
     this.#ends.push(
-      queue.serve(computeTopic(this.host), ({ method, args }) => methods[method as keyof Methods](args as never)),
+      queue.serve(computeTopic(this.host), async ({ method, args, lane }) => {
+        if (lane !== undefined) await this.#rebooting.get(lane)
+        return await methods[method as keyof Methods](args as never)
+      }),
       driver.onEvent(({ uuid, change }) =>
         queue.publish({ type: guestChanged, payload: { host: this.host, uuid, change } satisfies GuestChanged }),
       ),
@@ -188,6 +193,17 @@ export class ComputeManager implements AsyncDisposable {
     return null
   }
 
+  async #rebootHard(uuid: string): Promise<void> {
+    const reboot = this.#deps.driver.reboot(uuid, 'HARD', 0)
+    const ended = reboot.catch(() => undefined)
+    this.#rebooting.set(uuid, ended)
+    try {
+      await reboot
+    } finally {
+      if (this.#rebooting.get(uuid) === ended) this.#rebooting.delete(uuid)
+    }
+  }
+
   async #power({ uuid, action, graceMs, portIds }: PowerArgs) {
     const { driver } = this.#deps
     if (action === 'start' || action === 'resume' || action === 'reboot-hard') await this.#plug(portIds)
@@ -202,7 +218,7 @@ export class ComputeManager implements AsyncDisposable {
         await driver.reboot(uuid, 'SOFT', graceMs)
         break
       case 'reboot-hard':
-        await driver.reboot(uuid, 'HARD', 0)
+        await this.#rebootHard(uuid)
         break
       default:
         await driver[action](uuid)

@@ -29,7 +29,7 @@ import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
 import { rebuildServer } from './rebuild.ts'
 import { rescueServer, unrescueServer } from './rescue.ts'
-import { offloadServer, shelveServer, unshelveServer } from './shelve.ts'
+import { offloadServer, removeShelvedImage, shelveServer, unshelveServer } from './shelve.ts'
 import { snapshotServer } from './snapshot.ts'
 import { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
 import { HostWatch } from './watch.ts'
@@ -72,6 +72,7 @@ const serverSagas: readonly { name: string }[] = [
   shelveServer,
   offloadServer,
   unshelveServer,
+  removeShelvedImage,
 ]
 
 /** A saga to begin, with what else its first transaction writes. */

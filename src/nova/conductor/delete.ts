@@ -15,13 +15,24 @@ import { releasePorts } from './ports.ts'
 
 export type DeleteInput = { uuid: string }
 
+/** A server that is deleted has no way back to its old size, though its deletion may fail. */
+async function confirmAtHome({ queue, log }: ConductorDeps, uuid: string, host: string): Promise<void> {
+  try {
+    await askHost(queue, host, 'confirmResize', { uuid })
+  } catch (error) {
+    log.warn({ instance: uuid, host, err: error }, `deleted without being confirmed: ${messageOf(error)}`)
+  }
+}
+
 export const deleteServer = saga<DeleteInput, ConductorDeps>('delete-server/1')
   .step('guest', {
-    async run({ input }, { model, queue, log, images }) {
+    async run({ input }, deps) {
+      const { model, queue, log, images } = deps
       const instance = model.instances.find(input.uuid)
       const { shelved_image_id: shelvedImage } = model.instances.systemMetadata(input.uuid)
       if (shelvedImage) await images.remove(shelvedImage)
       if (!instance?.host) return { host: null }
+      if (instance.vmState === 'resized') await confirmAtHome(deps, instance.uuid, instance.host)
       try {
         await askHost(queue, instance.host, 'destroy', { uuid: instance.uuid, portIds: instance.ports.map(({ portId }) => portId) })
       } catch (error) {
@@ -51,6 +62,7 @@ export const deleteServer = saga<DeleteInput, ConductorDeps>('delete-server/1')
     undone({ input, requestId }, error, deps) {
       const { model, queue, db } = deps
       if (!model.instances.tryUpdate(input.uuid, { vm_state: 'error', task_state: null })) return
+      settleForDeletion(deps, input.uuid)
       const instance = model.instances.get(input.uuid)
       const { message } = recordFailure(deps, input.uuid, requestId, error, {
         event: 'compute_terminate_instance',

@@ -97,7 +97,7 @@ export const evacuateServer = saga<EvacuateInput, ConductorDeps>('evacuate-serve
       const { model, clock, adminPasswords } = deps
       adminPasswords.delete(uuid)
       const state = { vm_state: stopped ? 'stopped' : 'active', task_state: null, power_state: power, launched_at: clock.text() } as const
-      if (!model.instances.tryUpdate(uuid, { ...state, host, node, availability_zone: zone }, { taskState: tasks })) return
+      model.instances.update(uuid, { ...state, host, node, availability_zone: zone }, { taskState: tasks })
       bindPorts(deps, uuid)
       model.migrations.move(migrationId, ['pre-migrating'], 'done')
       ended(deps, ending(context, host))

@@ -118,10 +118,12 @@ export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
       const { uuid, migrationId } = context.input
       const migration = model.migrations.get(migrationId)
       const { source_compute: host, source_node: node, uuid: migrationUuid } = migration
-      const state = { vm_state: start ? 'active' : 'stopped', task_state: null, power_state: power, launched_at: clock.text() } as const
+      const state = { vm_state: start ? 'active' : 'stopped', power_state: power, launched_at: clock.text() } as const
       const stays = staysOnHost(migration)
       const place = stays ? {} : { host, node, availability_zone: model.hosts.zoneOfHost(host ?? '') }
-      if (!model.instances.tryUpdate(uuid, { ...state, ...place }, { taskState: ['resize_reverting'] })) return
+      const isOurs = model.instances.tryUpdate(uuid, { ...state, ...place, task_state: null }, { taskState: ['resize_reverting'] })
+      // The guest is as it was: who took this one's place finds it so.
+      if (!isOurs && !model.instances.tryUpdate(uuid, { ...state, ...place })) return
       const { current, old } = model.extras.flavors(uuid)
       model.extras.setFlavors(uuid, { current: old ?? current, old: null, new: null })
       model.instances.setSystemMetadata(uuid, { old_vm_state: null })
@@ -132,7 +134,7 @@ export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
         bindPorts(deps, uuid)
         giveBack(deps, instance, migrationUuid)
       }
-      ended(deps, ending(context, 'revert_resize', 'resize_revert'))
+      if (isOurs) ended(deps, ending(context, 'revert_resize', 'resize_revert'))
     },
     async undo({ input: { uuid, host, migrationId } }, deps) {
       const { model, queue } = deps

@@ -187,7 +187,7 @@ export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
       const source = model.instances.get(uuid).host
       const state = { vm_state: 'resized', task_state: null, power_state: power, launched_at: clock.text() } as const
       const place = host === source ? {} : { host, node, availability_zone: zone }
-      if (!model.instances.tryUpdate(uuid, { ...state, ...place }, { taskState: tasks })) return
+      model.instances.update(uuid, { ...state, ...place }, { taskState: tasks })
       if (host !== source) bindPorts(deps, uuid)
       const { current, new: next } = model.extras.flavors(uuid)
       if (next) model.extras.setFlavors(uuid, { current: next, old: current, new: null })

@@ -45,7 +45,7 @@ export const rescueServer = saga<RescueInput, ConductorDeps>('rescue-server/1')
       deps.adminPasswords.delete(uuid)
       const launched_at = deps.clock.text()
       const change = { vm_state: 'rescued', task_state: null, power_state: PowerState.running, launched_at } as const
-      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: ['rescuing'] })) return
+      deps.model.instances.update(uuid, change, { taskState: ['rescuing'] })
       deps.model.instances.setSystemMetadata(uuid, {
         rescue_image_id: image.id,
         rescue_kernel_id: image.kernelId,

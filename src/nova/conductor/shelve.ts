@@ -59,10 +59,11 @@ async function leaveHost({ model, queue }: ConductorDeps, uuid: string, host: st
 }
 
 function offloaded({ model, placement }: ConductorDeps, uuid: string): boolean {
-  const change = { vm_state: 'shelved_offloaded', task_state: null, power_state: PowerState.shutdown, host: null, node: null } as const
-  if (!model.instances.tryUpdate(uuid, change, { taskState: shelving })) return false
-  placement.release(uuid)
-  return true
+  const place = { vm_state: 'shelved_offloaded', power_state: PowerState.shutdown, host: null, node: null } as const
+  const isOurs = model.instances.tryUpdate(uuid, { ...place, task_state: null }, { taskState: shelving })
+  // Whatever has taken its place is told that the guest is gone.
+  if (isOurs || model.instances.tryUpdate(uuid, place, { vmState: ['shelved'] })) placement.release(uuid)
+  return isOurs
 }
 
 export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
@@ -85,7 +86,7 @@ export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
       const { uuid, host, imageId, offload } = context.input
       const { model, clock } = deps
       const change = { task_state: offload ? 'shelving_offloading' : null, vm_state: 'shelved', power_state: PowerState.shutdown } as const
-      if (!model.instances.tryUpdate(uuid, change, { taskState: shelving })) return
+      model.instances.update(uuid, change, { taskState: shelving })
       model.instances.setSystemMetadata(uuid, { shelved_at: clock.text(), shelved_image_id: imageId, shelved_host: host })
       ended(deps, ending(context, 'shelve'))
     },
@@ -117,6 +118,13 @@ export const offloadServer = saga<OffloadInput, ConductorDeps>('offload-server/1
     },
   })
 
+/** Beside what is done to the server next: whoever supersedes that does not end this, and neither does a restart. */
+export const removeShelvedImage = saga<{ imageId: string }, ConductorDeps>('remove-shelved-image/1').step('image', {
+  async run({ input: { imageId } }, { images }) {
+    await images.remove(imageId)
+  },
+})
+
 export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-server/1')
   .step('host', {
     run({ input: { uuid, host, spec }, earlier }, deps): Pick<Selection, 'host' | 'node' | 'zone'> {
@@ -130,7 +138,7 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
     commit({ input: { uuid, host: before } }, { host, node, zone }, deps) {
       if (before !== null) return
       const change = { host, node, availability_zone: zone, task_state: 'spawning' } as const
-      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: unshelving })) return
+      deps.model.instances.update(uuid, change, { taskState: unshelving })
       bindPorts(deps, uuid)
     },
     undo({ input: { uuid, host } }, { db, model, placement }) {
@@ -166,7 +174,7 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
       const { uuid, host: before, imageId } = context.input
       const launched_at = deps.clock.text()
       const change = { vm_state: 'active', task_state: null, power_state: PowerState.running, launched_at } as const
-      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: unshelving })) return
+      deps.model.instances.update(uuid, change, { taskState: unshelving })
       if (before === null && imageId !== null) deps.model.extras.setRootImage(uuid, imageId)
       deps.model.instances.setPorts(uuid, readPorts(deps, uuid, deps.model.instances.get(uuid).ports))
       deps.model.instances.setSystemMetadata(uuid, { shelved_at: null, shelved_image_id: null, shelved_host: null })
@@ -181,11 +189,8 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
   })
   .end({
     maxAttempts: ({ config }) => config.get(schedulerConfig).maxAttempts,
-    done({ input: { imageId } }, _outputs, { images, db, log }) {
-      if (imageId === null) return
-      db.afterCommit(() => {
-        images.remove(imageId).catch((error: unknown) => log.warn({ image: imageId, err: error }, 'the image of a shelved server stays'))
-      })
+    done({ input: { imageId }, requestId }, _outputs, { sagas }) {
+      if (imageId !== null) void sagas.start(removeShelvedImage, { imageId }, { key: imageId, requestId })
     },
     undone(context, error, deps) {
       if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: unshelving }))

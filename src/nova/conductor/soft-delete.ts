@@ -17,15 +17,18 @@ export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delet
   .step('guest', {
     async run({ input: { uuid } }, deps) {
       const { host, vmState } = deps.model.instances.get(uuid)
-      if (host === null) return { deletedAt: deps.clock.text() }
+      if (host === null) return { deletedAt: deps.clock.text(), power: PowerState.shutdown }
+      // A rebuild that this took the place of has ended it.
+      if ((await askHost(deps.queue, host, 'info', { uuid }, uuid)) === null)
+        return { deletedAt: deps.clock.text(), power: PowerState.noState }
       // A restored guest starts from its own disk, and there is no way back to its old size.
       if (vmState === 'rescued') await askHost(deps.queue, host, 'unrescue', { uuid }, uuid)
       await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
       if (vmState === 'resized') await askHost(deps.queue, host, 'confirmResize', { uuid }, uuid)
-      return { deletedAt: deps.clock.text() }
+      return { deletedAt: deps.clock.text(), power: PowerState.shutdown }
     },
-    commit({ input: { uuid, host }, requestId }, { deletedAt }, deps) {
-      const change = { vm_state: 'soft-delete', task_state: null, power_state: PowerState.shutdown, deleted_at: deletedAt } as const
+    commit({ input: { uuid, host }, requestId }, { deletedAt, power }, deps) {
+      const change = { vm_state: 'soft-delete', task_state: null, power_state: power, deleted_at: deletedAt } as const
       if (!deps.model.instances.tryUpdate(uuid, change, { taskState: ['soft-deleting'] })) return
       settleForDeletion(deps, uuid)
       ended(deps, { uuid, requestId, host, event: 'compute_soft_delete_instance', phase: 'soft_delete' })
