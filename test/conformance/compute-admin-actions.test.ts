@@ -52,7 +52,6 @@ describe('a lock', () => {
   })
 
   it.each([
-    ['2.73', { lock: {} }],
     ['2.73', { lock: { locked_reason: '' } }],
     ['2.73', { lock: { locked_reason: 'x'.repeat(256) } }],
     ['2.73', { lock: { locked_reason: 'x', by: 'me' } }],

@@ -157,15 +157,12 @@ describe('a cold migration', () => {
     expect((await act({ migrate: { host: source } }, { version: '2.55' })).status).toBe(202)
   })
 
-  it.each([
-    { migrate: {}, more: 1 },
-    { migrate: { host: null } },
-    { migrate: { host: '' } },
-    { migrate: { host: 'a', more: 1 } },
-    { migrate: 'x' },
-  ])('does not take %j from 2.56 on', async (body) => {
-    expect((await act(body)).status).toBe(400)
-  })
+  it.each([{ migrate: {}, more: 1 }, { migrate: { host: '' } }, { migrate: { host: 'a', more: 1 } }, { migrate: 'x' }])(
+    'does not take %j from 2.56 on',
+    async (body) => {
+      expect((await act(body)).status).toBe(400)
+    },
+  )
 
   it('is for managers of the project, and naming a host for administrators', async () => {
     const own = (await call('GET', '/servers?all_tenants=1')).body.servers[0].id

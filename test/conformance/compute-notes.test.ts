@@ -44,3 +44,51 @@ describe('queries', () => {
     expect(await status('/servers?sort_key=uuid&sort_dir=asc&sort_dir=desc', '2.1')).toBe(400)
   })
 })
+
+describe('bodies', () => {
+  const nobody = '7f2e9b5e-9d0c-4b3f-8f50-3f9d8b7b3b1c'
+  const long = 'p'.repeat(300)
+  const zone = { unshelve: { availability_zone: ' z' } }
+  it.each<[string, string, string, unknown, number]>([
+    // Of a server that is not there: 404 once its body has passed.
+    ['a password of any length', '2.1', '/action', { changePassword: { adminPass: long } }, 404],
+    ['a password of any length', '2.1', '/action', { rescue: { adminPass: long } }, 404],
+    ['a password of any length', '2.1', '/action', { rebuild: { imageRef: nobody, adminPass: long } }, 404],
+    ['a password of any length', '2.95', '/action', { evacuate: { adminPass: long } }, 404],
+    ['a lock without a reason', '2.73', '/action', { lock: {} }, 404],
+    ['a lock with an empty one', '2.73', '/action', { lock: { locked_reason: '' } }, 400],
+    ['no host to move to', '2.56', '/action', { migrate: { host: null } }, 404],
+    ['a zone with a space before it', '2.77', '/action', zone, 400],
+    ['a description with a control character', '2.19', '/action', { rebuild: { imageRef: nobody, description: 'a\0' } }, 400],
+    ['a label with a hyphen last', '2.90', '/action', { rebuild: { imageRef: nobody, hostname: 'ab-' } }, 400],
+    ['a short name of a host', '2.94', '/action', { rebuild: { imageRef: nobody, hostname: 'x' } }, 404],
+    ['a short label', '2.93', '/action', { rebuild: { imageRef: nobody, hostname: 'x' } }, 400],
+  ])('%s at %s: POST %s', async (_name, version, path, body, expected) => {
+    expect((await call('POST', `/servers/${nobody}${path}`, { version, body })).status).toBe(expected)
+  })
+
+  it.each<[string, unknown, number]>([
+    ['2.1', { accessIPv4: '' }, 400],
+    ['2.1', { accessIPv6: '' }, 400],
+    ['2.1', { accessIPv6: 'fe80::1' }, 404],
+    ['2.90', { hostname: 'x' }, 400],
+    ['2.90', { hostname: 'ab-' }, 400],
+    ['2.94', { hostname: 'a_b.c' }, 404],
+  ])('at %s a server is changed to %j', async (version, change, expected) => {
+    expect((await call('PUT', `/servers/${nobody}`, { version, body: { server: change } })).status).toBe(expected)
+  })
+
+  it('limits of server groups are taken for classes in every version', async () => {
+    for (const version of ['2.1', '2.49', '2.50']) {
+      const body = { quota_class_set: { server_groups: 7 } }
+      expect((await call('PUT', '/os-quota-class-sets/other', { version, body })).status).toBe(200)
+    }
+  })
+
+  it('a new name of an aggregate loses the white space around it', async () => {
+    const { id } = (await call('POST', '/os-aggregates', { body: { aggregate: { name: 'racks' } } })).body.aggregate
+    const renamed = await call('PUT', `/os-aggregates/${id}`, { body: { aggregate: { name: '  shelves ' } } })
+    expect([renamed.status, renamed.body.aggregate.name]).toEqual([200, 'shelves'])
+    expect((await call('PUT', `/os-aggregates/${id}`, { body: { aggregate: { name: '  ' } } })).status).toBe(400)
+  })
+})

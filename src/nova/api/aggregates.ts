@@ -77,7 +77,8 @@ const createAggregate = operation({
   }),
 })
 
-const changes = Type.Object({ name: Type.Optional(serverName), availability_zone: Type.Optional(zone) }, { ...strict, minProperties: 1 })
+const newName = Type.String({ minLength: 1, maxLength: 255, format: 'spaced name' })
+const changes = Type.Object({ name: Type.Optional(newName), availability_zone: Type.Optional(zone) }, { ...strict, minProperties: 1 })
 
 const updateAggregate = operation({
   method: 'PUT',
@@ -89,7 +90,10 @@ const updateAggregate = operation({
   handle: (request: Incoming<{ aggregate: { name?: string; availability_zone?: string | null } }>, { model }: NovaApi) => {
     const { name, availability_zone: to } = request.body.aggregate
     return answer(
-      model.aggregates.update(idIn(request), { ...(name === undefined ? {} : { name }), ...(to === undefined ? {} : { zone: to }) }),
+      model.aggregates.update(idIn(request), {
+        ...(name === undefined ? {} : { name: name.trim() }),
+        ...(to === undefined ? {} : { zone: to }),
+      }),
       request,
     )
   },

@@ -33,10 +33,9 @@ const limit = Type.Optional(
 /** Schemas of limits for each range of versions that takes the same names. */
 export function limitProperties(kind: QuotaKind): Record<string, Record<string, TSchema>> {
   const properties = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, limit]))
-  const first = quotaResources.filter((name) => kind === 'project' || !ofGroups.has(name))
   const withoutInjected = quotaResources.filter((name) => !injected.has(name))
   return {
-    '2.1': properties([...first, ...networkResources]),
+    '2.1': properties([...quotaResources, ...networkResources]),
     [kind === 'project' ? '2.36' : '2.50']: properties(quotaResources),
     '2.57': properties(withoutInjected),
   }

@@ -22,8 +22,17 @@ export const isTrue = (value: unknown): boolean => value === true || (typeof val
 /** Says of a text only that white space at its ends may be cut where bodies are read forgivingly; its pattern says the rest. */
 addFormat('trimmable', () => true, { forgives: 'white space' })
 
+/** As a name, but white space at its ends is cut, not refused. */
+addFormat('spaced name', (text) => text.trim().length > 0 && isPrintable(text))
+
 export const serverName = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
 export const description = Type.Union([Type.String({ maxLength: 255, format: 'printable' }), Type.Null()])
+/** What a guest calls itself: one label, with a letter or digit at both ends. */
+export const hostLabel = Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$' })
+/** A name of a host, with its domain or without; underscores occur in real ones. */
+export const domainName = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })
+/** A password has no upper length but its body's. */
+export const anyPassword = Type.Optional(Type.String())
 export const tagSchema = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' })
 /** Keys of 1 to 255 letters, digits and some signs; values up to 255 characters. */
 export const metadataSchema = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }), {

@@ -24,7 +24,12 @@ const lock = operation({
     '2.1': as(Type.Object({ lock: Type.Unknown() }, closed), () => null),
     '2.73': as(
       Type.Object(
-        { lock: Type.Union([Type.Null(), Type.Object({ locked_reason: Type.String({ minLength: 1, maxLength: 255 }) }, closed)]) },
+        {
+          lock: Type.Union([
+            Type.Null(),
+            Type.Object({ locked_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, closed),
+          ]),
+        },
         closed,
       ),
       ({ lock: given }) => given?.locked_reason ?? null,

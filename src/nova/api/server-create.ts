@@ -9,7 +9,7 @@ import { as, bodies, type Ladder } from '../../base/http/index.ts'
 import type { RequestedNic } from '../conductor/index.ts'
 import type { BlockDevice } from '../model/index.ts'
 import { deviceSchema, legacyDeviceSchema, mappedDevices } from './block-devices.ts'
-import { anyBoolean, description, isTrue, metadataSchema, serverName, tagSchema } from './schemas.ts'
+import { anyBoolean, anyPassword, description, domainName, hostLabel, isTrue, metadataSchema, serverName, tagSchema } from './schemas.ts'
 
 export type RequestedNetworks = 'auto' | 'none' | 'auto-or-none' | readonly RequestedNic[]
 
@@ -82,7 +82,7 @@ function serverSchema(features: Features): TSchema {
       name: serverName,
       imageRef: Type.Optional(uuidOrEmpty),
       flavorRef: Type.Union([Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })]),
-      adminPass: Type.Optional(Type.String({ maxLength: 255 })),
+      adminPass: anyPassword,
       metadata: Type.Optional(metadataSchema),
       'OS-DCF:diskConfig': Type.Optional(Type.String({ enum: ['AUTO', 'MANUAL'] })),
       accessIPv4: Type.Optional(Type.String({ format: 'ipv4' })),
@@ -126,11 +126,7 @@ function serverSchema(features: Features): TSchema {
         : {}),
       ...(features.hostname
         ? {
-            hostname: Type.Optional(
-              features.hostname === 'fqdn'
-                ? Type.String({ minLength: 2, maxLength: 255, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*(\\.[a-zA-Z0-9]+[a-zA-Z0-9-]*)*$' })
-                : Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*$' }),
-            ),
+            hostname: Type.Optional(features.hostname === 'fqdn' ? domainName : hostLabel),
           }
         : {}),
     },

@@ -17,7 +17,7 @@ import {
 } from '../conductor/index.ts'
 import { apiConfig } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
-import { anyBoolean, isTrue } from './schemas.ts'
+import { anyBoolean, anyPassword, isTrue } from './schemas.ts'
 import { actionPath } from './server-actions.ts'
 import { needServiceUp } from './server-resize.ts'
 import { generatePassword, serverOf } from './servers.ts'
@@ -34,7 +34,10 @@ const migrate = operation({
   body: bodies<string | null>({
     '2.1': as(Type.Object({ migrate: Type.Unknown() }, closed), () => null),
     '2.56': as(
-      Type.Object({ migrate: Type.Union([Type.Null(), Type.Object({ host: Type.Optional(hostName) }, closed)]) }, closed),
+      Type.Object(
+        { migrate: Type.Union([Type.Null(), Type.Object({ host: Type.Optional(Type.Union([hostName, Type.Null()])) }, closed)]) },
+        closed,
+      ),
       (body) => body.migrate?.host ?? null,
     ),
   }),
@@ -80,7 +83,7 @@ const rung = (properties: TProperties) =>
     }
   })
 const destination = { host: Type.Optional(hostName) }
-const withPassword = { ...destination, adminPass: Type.Optional(Type.String({ maxLength: 255 })) }
+const withPassword = { ...destination, adminPass: anyPassword }
 
 const evacuate = operation({
   ...common,

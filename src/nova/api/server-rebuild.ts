@@ -12,7 +12,7 @@ import { imageObstacle, wantsNuma } from '../scheduler/index.ts'
 import { bootableImage, checkPersonality, imageMetadata } from './build-request.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { selfHref } from './links.ts'
-import { anyBoolean, isTrue, metadataSchema, serverName } from './schemas.ts'
+import { anyBoolean, anyPassword, description, domainName, hostLabel, isTrue, metadataSchema, serverName } from './schemas.ts'
 import { actionPath } from './server-actions.ts'
 import { rebuiltServerView } from './server-view.ts'
 import { generatePassword, serverOf, shown } from './servers.ts'
@@ -52,7 +52,7 @@ const optionalOrNull = (schema: TProperties[string]) => Type.Optional(Type.Union
 const base = {
   imageRef: Type.String({ format: 'uuid' }),
   name: Type.Optional(serverName),
-  adminPass: Type.Optional(Type.String({ maxLength: 255 })),
+  adminPass: anyPassword,
   metadata: Type.Optional(metadataSchema),
   preserve_ephemeral: Type.Optional(anyBoolean),
   'OS-DCF:diskConfig': Type.Optional(Type.String({ enum: ['AUTO', 'MANUAL'] })),
@@ -62,18 +62,14 @@ const base = {
 const personality = {
   personality: Type.Optional(Type.Array(Type.Object({ path: Type.String(), contents: Type.String({ format: 'base64' }) }, closed))),
 }
-const description = { description: optionalOrNull(Type.String({ maxLength: 255 })) }
+const described = { description: Type.Optional(description) }
 const key = { key_name: optionalOrNull(Type.String({ minLength: 1, maxLength: 255 })) }
 const userData = { user_data: optionalOrNull(Type.String({ format: 'base64', maxLength: 65_535 })) }
 const certs = {
   trusted_image_certificates: optionalOrNull(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 50, uniqueItems: true })),
 }
-const label = { hostname: Type.Optional(Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*$' })) }
-const fqdn = {
-  hostname: Type.Optional(
-    Type.String({ minLength: 2, maxLength: 255, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*(\\.[a-zA-Z0-9]+[a-zA-Z0-9-]*)*$' }),
-  ),
-}
+const label = { hostname: Type.Optional(hostLabel) }
+const fqdn = { hostname: Type.Optional(domainName) }
 
 function parse({ rebuild }: Body): Rebuild {
   const columns: InstanceChange = {}
@@ -98,11 +94,11 @@ function parse({ rebuild }: Body): Rebuild {
 
 const rung = (properties: TProperties) =>
   as(Type.Object({ rebuild: Type.Object(properties, closed) }, closed), (body) => parse(body as Body))
-const since2_57 = { ...base, ...description, ...key, ...userData }
+const since2_57 = { ...base, ...described, ...key, ...userData }
 const rungs: Ladder<Rebuild> = {
   '2.1': rung({ ...base, ...personality }),
-  '2.19': rung({ ...base, ...personality, ...description }),
-  '2.54': rung({ ...base, ...personality, ...description, ...key }),
+  '2.19': rung({ ...base, ...personality, ...described }),
+  '2.54': rung({ ...base, ...personality, ...described, ...key }),
   '2.57': rung(since2_57),
   '2.63': rung({ ...since2_57, ...certs }),
   '2.90': rung({ ...since2_57, ...certs, ...label }),

@@ -19,6 +19,7 @@ import {
 } from '../conductor/index.ts'
 import { apiConfig, type Instance } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
+import { anyPassword } from './schemas.ts'
 import { actionPath, nothing } from './server-actions.ts'
 import { generatePassword, serverOf } from './servers.ts'
 
@@ -47,7 +48,7 @@ const rescue = operation({
             Type.Null(),
             Type.Object(
               {
-                adminPass: Type.Optional(Type.String({ maxLength: 255 })),
+                adminPass: anyPassword,
                 rescue_image_ref: Type.Optional(Type.String({ format: 'uuid' })),
               },
               closed,
@@ -89,7 +90,7 @@ const changePassword = operation({
   policy: 'os_compute_api:os-admin-password',
   body: bodies<string>({
     '2.1': as(
-      Type.Object({ changePassword: Type.Object({ adminPass: Type.String({ maxLength: 255 }) }, closed) }, closed),
+      Type.Object({ changePassword: Type.Object({ adminPass: Type.String() }, closed) }, closed),
       (body) => body.changePassword.adminPass,
     ),
   }),

@@ -18,6 +18,7 @@ import {
 } from '../conductor/index.ts'
 import { novaConfig } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
+import { serverName } from './schemas.ts'
 import { actionPath, nothing } from './server-actions.ts'
 import { serverOf } from './servers.ts'
 
@@ -77,7 +78,7 @@ const unshelve = operation({
   policy: 'os_compute_api:os-shelve:unshelve',
   body: bodies<Unshelve>({
     '2.1': as(Type.Object({ unshelve: Type.Unknown() }, closed), () => ({})),
-    '2.77': rung({ availability_zone: text }),
+    '2.77': rung({ availability_zone: serverName }),
     '2.91': rung({ availability_zone: Type.Optional(Type.Union([text, Type.Null()])), host: Type.Optional(text) }),
   }),
   handle: (request, nova: NovaApi) => {

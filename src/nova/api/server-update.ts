@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { as, bodies, type Ladder } from '../../base/http/index.ts'
 import type { InstanceChange } from '../model/index.ts'
-import { description, serverName } from './schemas.ts'
+import { description, domainName, hostLabel, serverName } from './schemas.ts'
 
 export type ServerUpdate = { change: InstanceChange; pinnedZone?: string | null }
 
@@ -18,7 +18,7 @@ type Body = {
   }
 }
 
-const address = (format: string) => Type.Optional(Type.Union([Type.String({ format }), Type.String({ maxLength: 0 })]))
+const address = (format: string) => Type.Optional(Type.String({ format }))
 const base = {
   name: Type.Optional(serverName),
   'OS-DCF:diskConfig': Type.Optional(Type.String({ enum: ['AUTO', 'MANUAL'] })),
@@ -26,12 +26,8 @@ const base = {
   accessIPv6: address('ipv6'),
 }
 const described = { description: Type.Optional(description) }
-const label = { hostname: Type.Optional(Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*$' })) }
-const fqdn = {
-  hostname: Type.Optional(
-    Type.String({ minLength: 2, maxLength: 255, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*(\\.[a-zA-Z0-9]+[a-zA-Z0-9-]*)*$' }),
-  ),
-}
+const label = { hostname: Type.Optional(hostLabel) }
+const fqdn = { hostname: Type.Optional(domainName) }
 const pinned = { pinned_availability_zone: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 255 }), Type.Null()])) }
 
 function parse({ server }: Body): ServerUpdate {
@@ -39,8 +35,8 @@ function parse({ server }: Body): ServerUpdate {
   if (server.name !== undefined) change.display_name = server.name
   if (server.description !== undefined) change.display_description = server.description
   if (server.hostname !== undefined) change.hostname = server.hostname
-  if (server.accessIPv4 !== undefined) change.access_ip_v4 = server.accessIPv4 || null
-  if (server.accessIPv6 !== undefined) change.access_ip_v6 = server.accessIPv6 || null
+  if (server.accessIPv4 !== undefined) change.access_ip_v4 = server.accessIPv4
+  if (server.accessIPv6 !== undefined) change.access_ip_v6 = server.accessIPv6
   if (server['OS-DCF:diskConfig'] !== undefined) change.auto_disk_config = server['OS-DCF:diskConfig'] === 'AUTO' ? 1 : 0
   return { change, ...(server.pinned_availability_zone === undefined ? {} : { pinnedZone: server.pinned_availability_zone }) }
 }
