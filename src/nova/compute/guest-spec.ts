@@ -4,6 +4,7 @@
  * @see https://docs.openstack.org/glance/latest/admin/useful-image-properties.html
  */
 import type { ConfigDrive, DiskSpec, GuestSpec, NicSpec, RescueSpec } from '../virt/index.ts'
+import { guestTuning } from './guest-tuning.ts'
 import type { RescueArgs, SpawnArgs } from './messages.ts'
 
 export type GuestFiles = {
@@ -16,6 +17,8 @@ export type Plugged = { portId: string; mac: string; tap: string; bridge: string
 const oneOf = <const T extends string>(value: string | undefined, allowed: readonly T[], otherwise: T): T =>
   allowed.find((item) => item === value) ?? otherwise
 const isTrue = (value: string | undefined): boolean => ['yes', 'true', '1', 'on'].includes(value?.toLowerCase() ?? '')
+
+const isFalse = (value: string | undefined): boolean => ['no', 'false', '0', 'off', 'n', 'f'].includes(value?.trim().toLowerCase() ?? '')
 
 export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly Plugged[]): GuestSpec {
   const properties = args.imageProperties
@@ -32,7 +35,8 @@ export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly 
     configDrive: driveOf(args.configDrive),
     video: oneOf(properties.hw_video_model, ['vga', 'virtio', 'qxl', 'cirrus', 'none'], 'vga'),
     guestAgent: isTrue(properties.hw_qemu_guest_agent),
-    rng: properties.hw_rng_model !== 'none',
+    rng: properties.hw_rng_model !== 'none' && !isFalse(args.flavor.extraSpecs['hw_rng:allowed']),
+    tuning: guestTuning(args.flavor.vcpus, args.flavor.extraSpecs, properties),
     about: {
       displayName: args.displayName,
       projectId: args.projectId,

@@ -69,6 +69,12 @@ it.each<[Pairs, Pairs, string]>([
   [{ 'hw:cpu_max_cores': '2' }, { hw_cpu_max_cores: '3' }, 'exceeds the limits of the flavor (sockets=0, cores=2, threads=0)'],
   [{ 'hw:cpu_max_cores': '2' }, { hw_cpu_cores: '3' }, 'Image vCPU topology (sockets=0, cores=3, threads=0) exceeds'],
   [{ 'hw:cpu_cores': 'x' }, {}, 'Invalid flavor extra spec'],
+  [
+    { 'hw:cpu_max_sockets': '1', 'hw:cpu_max_cores': '1', 'hw:cpu_max_threads': '1' },
+    {},
+    'limits 1:1:1 are impossible to satisfy for vcpus count 4',
+  ],
+  [{ 'hw_video:ram_max_mb': '8' }, { hw_video_ram: '9' }, 'video memory 9 is higher than the maximum allowed by flavor 8'],
   [{ 'hw:serial_port_count': 'x' }, {}, 'Number of serial ports'],
   [{ 'hw:serial_port_count': '1' }, { hw_serial_port_count: '2' }, 'Forbidden to exceed'],
   [{ 'hw:pmu': 'true' }, { hw_pmu: 'false' }, 'Flavor m1 has hw:pmu extra spec explicitly set to true, conflicting with image cirros'],

@@ -5,6 +5,7 @@
  * @see https://docs.openstack.org/nova/latest/configuration/extra-specs.html
  */
 import { invalid } from '../../base/errors.ts'
+import { topologyFor } from '../compute/index.ts'
 import type { Flavor } from '../model/index.ts'
 import { processorSet } from './processor-set.ts'
 
@@ -32,6 +33,7 @@ export function checkGuestWishes(flavor: Flavor, image: WishingImage | null): vo
   checkMemory(wishes)
   checkNuma(wishes)
   checkTopology(wishes)
+  checkVideo(wishes)
   checkSerialPorts(wishes)
   const alias = flavor.extraSpecs['pci_passthrough:alias']
   if (alias !== undefined) throw invalid(`PCI alias ${alias.split(':')[0]?.trim()} is not defined`)
@@ -225,8 +227,15 @@ function checkTopology(wishes: Wishes): void {
     throw invalid(`Image vCPU topology limits ${inWords(most.image)} exceeds the limits of the flavor ${inWords(most.flavor)}`)
   const limits = parts.map((_, i) => most.image[i] || most.flavor[i] || noLimit) as unknown as Topology
   const { image } = topologyOf(wishes, 'cpu_')
+  if (topologyFor(wishes.flavor.vcpus, wishes.flavor.extraSpecs, wishes.image?.properties ?? {}) === 'impossible')
+    throw invalid(`Requested vCPU limits ${limits.join(':')} are impossible to satisfy for vcpus count ${wishes.flavor.vcpus}`)
   if (exceeds(image, limits))
     throw invalid(`Image vCPU topology ${inWords(image)} exceeds the limits of the flavor or image ${inWords(limits)}`)
+}
+
+function checkVideo({ flavor, image }: Wishes): void {
+  const [asked, most] = [Number(image?.properties.hw_video_ram ?? 0), Number(flavor.extraSpecs['hw_video:ram_max_mb'] ?? 0)]
+  if (asked > most) throw invalid(`The requested amount of video memory ${asked} is higher than the maximum allowed by flavor ${most}.`)
 }
 
 function checkSerialPorts(wishes: Wishes): void {

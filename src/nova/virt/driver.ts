@@ -41,6 +41,28 @@ export type ConfigDrive = {
   readonly files: readonly { readonly path: string; readonly data: Uint8Array }[]
 }
 
+export type CpuTopology = { readonly sockets: number; readonly cores: number; readonly threads: number }
+/** Kilobytes a second, and kilobytes at once. */
+type BandwidthLimit = { readonly average: number; readonly peak: number | null; readonly burst: number | null }
+export type NicBandwidth = { readonly inbound: BandwidthLimit | null; readonly outbound: BandwidthLimit | null }
+
+/** What flavors and images ask for beyond sizes; `null` leaves it to the hypervisor. */
+export type GuestTuning = {
+  readonly topology: CpuTopology | null
+  /** What happens when the guest no longer feeds it; no device when `null`. */
+  readonly watchdog: 'none' | 'pause' | 'poweroff' | 'reset' | null
+  readonly hidesHypervisor: boolean
+  readonly pmu: boolean | null
+  readonly bootMenu: boolean
+  readonly videoRamMib: number | null
+  readonly rngRate: { readonly bytes: number; readonly periodMs: number | null } | null
+  readonly cpu: { readonly shares: number | null; readonly periodUs: number | null; readonly quotaUs: number | null }
+  /** Of each disk, under libvirt's names such as `read_bytes_sec`. */
+  readonly disk: Readonly<Record<string, number>>
+  /** Of each interface that the guest has from the start. */
+  readonly nic: NicBandwidth | null
+}
+
 export type GuestSpec = {
   readonly uuid: string
   /** `instance-00000001`: the hypervisor's name of the guest. */
@@ -57,6 +79,7 @@ export type GuestSpec = {
   readonly video: 'vga' | 'virtio' | 'qxl' | 'cirrus' | 'none'
   readonly guestAgent: boolean
   readonly rng: boolean
+  readonly tuning?: GuestTuning
   /** For people who look at the host: written into the guest's description. */
   readonly about: {
     readonly displayName: string

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { XMLValidator } from 'fast-xml-parser'
 import { expect, test } from 'vitest'
 import { blankGuest } from '../../../../test/contract/driver.ts'
-import type { GuestSpec } from '../driver.ts'
+import type { GuestSpec, GuestTuning } from '../driver.ts'
 import { spicePortOf } from './definition.ts'
 import { type DomainSettings, domainXml } from './domain-xml.ts'
 import { offersSpice, parseXml, readOwner } from './host-facts.ts'
@@ -112,4 +112,33 @@ test('a QEMU without SPICE is known by its capabilities', () => {
     false,
     false,
   ])
+})
+
+const tuning: GuestTuning = {
+  topology: { sockets: 1, cores: 2, threads: 2 },
+  watchdog: 'reset',
+  hidesHypervisor: true,
+  pmu: false,
+  bootMenu: true,
+  videoRamMib: 16,
+  rngRate: { bytes: 1000, periodMs: 2000 },
+  cpu: { shares: 512, periodUs: 10_000, quotaUs: 5000 },
+  disk: { read_bytes_sec: 1_000_000 },
+  nic: { inbound: { average: 100, peak: 200, burst: null }, outbound: null },
+}
+const nic = { portId: 'p', mac: '52:54:00:00:00:01', tap: 't', bridge: 'b', mtu: 1500, model: 'virtio' } as const
+
+test.each([
+  '<cputune><shares>512</shares><period>10000</period><quota>5000</quota></cputune>',
+  '<topology sockets="1" cores="2" threads="2"/>',
+  '<kvm><hidden state="on"/></kvm><pmu state="off"/>',
+  '<bootmenu enable="yes"/>',
+  '<iotune><read_bytes_sec>1000000</read_bytes_sec></iotune>',
+  '<bandwidth><inbound average="100" peak="200"/></bandwidth>',
+  '<rate bytes="1000" period="2000"/>',
+  '<watchdog model="i6300esb" action="reset"/>',
+  '<model type="vga" vram="16384"/>',
+])('what a flavor asks for is in the definition: %s', (part) => {
+  expect(xmlOf({ vcpus: 4, nics: [nic], tuning }, { domainType: 'kvm' })).toContain(part)
+  expect(xmlOf({ vcpus: 4, nics: [nic] }, { domainType: 'kvm' })).not.toContain(part)
 })

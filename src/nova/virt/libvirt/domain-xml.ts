@@ -6,8 +6,9 @@
  *
  * @see https://libvirt.org/formatdomain.html
  */
-import type { DiskSpec, GuestSpec, NicSpec } from '../driver.ts'
+import type { DiskSpec, GuestSpec, GuestTuning, NicBandwidth, NicSpec } from '../driver.ts'
 import { oneLine } from '../text.ts'
+import { bandwidthXml, cpuTuneXml, ioTuneXml, processorFeaturesXml, rngRateXml, topologyXml, untuned, watchdogXml } from './tuning-xml.ts'
 import { el, type Xml } from './xml.ts'
 
 export const metadataNamespace = 'https://minicloud.invalid/xmlns/instance/1'
@@ -53,6 +54,7 @@ export const domainName = (cloud: string, name: string): string => `${cloud}-${n
 export function domainXml(spec: GuestSpec, disks: readonly DiskFile[], settings: DomainSettings): string {
   const { arch, domainType, machineType } = settings
   const isPcie = hasPcie(machineType)
+  const tuning = spec.tuning ?? untuned
   return el(
     'domain',
     { type: domainType },
@@ -61,10 +63,11 @@ export function domainXml(spec: GuestSpec, disks: readonly DiskFile[], settings:
     about(spec, settings.cloud),
     el('memory', { unit: 'MiB' }, spec.memoryMib),
     el('vcpu', {}, spec.vcpus),
+    cpuTuneXml(tuning.cpu),
     arch === 'x86_64' && smbios(spec.uuid),
     os(spec, settings),
     features(spec, settings),
-    cpu(settings),
+    cpu(settings, tuning),
     el('clock', { offset: 'utc' }),
     el('on_poweroff', {}, 'destroy'),
     el('on_reboot', {}, 'restart'),
@@ -75,8 +78,8 @@ export function domainXml(spec: GuestSpec, disks: readonly DiskFile[], settings:
       isPcie && domainType !== 'test' && pciePorts(settings.pciePorts),
       disks.some((disk) => disk.spec.bus === 'scsi') && el('controller', { type: 'scsi', model: 'virtio-scsi' }),
       el('controller', { type: 'usb', model: 'qemu-xhci' }),
-      disks.map((disk) => diskXml(disk, settings, isPcie)),
-      spec.nics.map(nicXml),
+      disks.map((disk) => diskXml(disk, settings, isPcie, tuning.disk)),
+      spec.nics.map((nic) => nicXml(nic, tuning.nic)),
       el(
         'serial',
         { type: 'unix' },
@@ -88,8 +91,9 @@ export function domainXml(spec: GuestSpec, disks: readonly DiskFile[], settings:
       spec.video !== 'none' && el('graphics', { type: 'vnc' }, el('listen', { type: 'socket', socket: settings.vncSocket })),
       spec.video !== 'none' && settings.spice && spiceXml(settings.spice),
       spec.video !== 'none' && el('input', { type: 'tablet', bus: 'usb' }),
-      el('video', {}, el('model', { type: arch === 'x86_64' || spec.video === 'none' ? spec.video : 'virtio' })),
-      spec.rng && el('rng', { model: 'virtio' }, el('backend', { model: 'random' }, settings.rngDevice)),
+      el('video', {}, videoModel(spec, arch)),
+      spec.rng && el('rng', { model: 'virtio' }, rngRateXml(tuning.rngRate), el('backend', { model: 'random' }, settings.rngDevice)),
+      watchdogXml(tuning.watchdog),
       el('memballoon', { model: 'none' }),
     ),
   ).xml
@@ -150,6 +154,7 @@ function os(spec: GuestSpec, { arch, machineType, firmware }: DomainSettings): X
       spec.kernel.initrd !== null && el('initrd', {}, spec.kernel.initrd),
       el('cmdline', {}, spec.kernel.cmdline),
     ],
+    spec.tuning?.bootMenu && el('bootmenu', { enable: 'yes' }),
     arch === 'x86_64' && el('smbios', { mode: 'sysinfo' }),
   )
 }
@@ -160,14 +165,23 @@ function features(spec: GuestSpec, { arch, domainType, tbCacheMib }: DomainSetti
     {},
     (arch === 'x86_64' || spec.firmware === 'uefi') && el('acpi'),
     arch === 'x86_64' && el('apic'),
+    processorFeaturesXml(spec.tuning ?? untuned, domainType),
     domainType === 'qemu' && tbCacheMib > 0 && el('tcg', {}, el('tb-cache', { unit: 'MiB' }, tbCacheMib)),
   )
 }
 
-function cpu({ cpu: { mode, model } }: DomainSettings): Xml | null {
-  if (mode === 'none') return null
-  if (mode === 'custom') return el('cpu', { mode, match: 'exact' }, el('model', { fallback: 'forbid' }, model ?? 'qemu64'))
-  return el('cpu', { mode, check: mode === 'host-model' ? 'partial' : 'none' })
+function cpu({ cpu: { mode, model } }: DomainSettings, tuning: GuestTuning): Xml | null {
+  const topology = topologyXml(tuning.topology)
+  if (mode === 'none') return topology && el('cpu', {}, topology)
+  if (mode === 'custom') return el('cpu', { mode, match: 'exact' }, el('model', { fallback: 'forbid' }, model ?? 'qemu64'), topology)
+  return el('cpu', { mode, check: mode === 'host-model' ? 'partial' : 'none' }, topology)
+}
+
+/** Of the models, those of fixed memory take no size. */
+function videoModel({ video, tuning }: GuestSpec, arch: string): Xml {
+  const type = arch === 'x86_64' || video === 'none' ? video : 'virtio'
+  const mib = type === 'virtio' || type === 'none' ? null : (tuning?.videoRamMib ?? null)
+  return el('model', { type, vram: mib === null ? null : mib * 1024 })
 }
 
 function pciePorts(count: number): Xml[] {
@@ -181,6 +195,7 @@ export function diskXml(
   disk: DiskFile,
   { cacheMode, discard, keepBaseOwner }: Pick<DomainSettings, 'cacheMode' | 'discard' | 'keepBaseOwner'>,
   isPcie: boolean,
+  limits: GuestTuning['disk'] = {},
 ): Xml {
   const { spec, backing } = disk
   // The q35 machine has no IDE.
@@ -202,12 +217,13 @@ export function diskXml(
       : el('backingStore'),
     el('target', { dev: spec.device, bus }),
     spec.serial !== null && el('serial', {}, oneLine(spec.serial, 20)),
+    ioTuneXml(limits),
     disk.readonly && el('readonly'),
     spec.bootIndex !== null && spec.bootIndex >= 0 && el('boot', { order: spec.bootIndex + 1 }),
   )
 }
 
-export const nicXml = (nic: NicSpec): Xml =>
+export const nicXml = (nic: NicSpec, bandwidth: NicBandwidth | null = null): Xml =>
   el(
     'interface',
     { type: 'bridge' },
@@ -216,4 +232,5 @@ export const nicXml = (nic: NicSpec): Xml =>
     el('target', { dev: nic.tap }),
     el('model', { type: nic.model }),
     el('mtu', { size: nic.mtu }),
+    bandwidthXml(bandwidth),
   )
