@@ -92,3 +92,27 @@ describe('bodies', () => {
     expect((await call('PUT', `/os-aggregates/${id}`, { body: { aggregate: { name: '  ' } } })).status).toBe(400)
   })
 })
+
+describe('headers', () => {
+  const bare = async (path: string, init: RequestInit = {}) => await cloud.cloud.server.fetch(new Request(`http://cloud.test${path}`, init))
+
+  it('carry a request id behind a version, not at the root', async () => {
+    for (const path of ['/compute', '/compute/', '/compute/elsewhere'])
+      for (const name of ['x-openstack-request-id', 'x-compute-request-id']) expect((await bare(path)).headers.get(name)).toBeNull()
+    for (const path of ['/compute/v2.1/', '/compute/v2/', '/compute/v2.1/servers'])
+      for (const name of ['x-openstack-request-id', 'x-compute-request-id']) expect((await bare(path)).headers.get(name)).toMatch(/^req-/)
+  })
+
+  it('that announce too large a body are refused before a token is asked for', async () => {
+    const big = await bare('/compute/v2.1/servers', { method: 'POST', headers: { 'content-length': '114689' }, body: 'x' })
+    expect([big.status, await big.json()]).toMatchObject([413, { overLimit: { code: 413 } }])
+    expect((await bare('/compute/v2.1/servers', { method: 'POST', headers: { 'content-length': '114688' }, body: 'x' })).status).toBe(401)
+  })
+})
+
+describe('diagnostics', () => {
+  it('from 2.48 name a driver of the list that OpenStack closed', async () => {
+    const told = (await call('GET', `/servers/${server}/diagnostics`, { version: '2.48' })).body
+    expect(['ironic', 'libvirt', 'vmwareapi', 'xenapi']).toContain(told.driver)
+  })
+})

@@ -1,7 +1,7 @@
 /** Request bodies: bounded, and parsed once. */
 import { CloudError, invalid } from '../errors.ts'
 
-const tooLarge = () => new CloudError('too-large', 'Request is too large.')
+export const tooLarge = () => new CloudError('too-large', 'Request is too large.')
 
 /** How long a body of JSON may take to come, unless told. */
 const usualMs = 60_000

@@ -10,7 +10,7 @@ import { CloudError, invalid, messageOf, notFound } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { turn } from '../turn.ts'
-import { checkMediaType, parseJson, readText } from './body.ts'
+import { checkMediaType, parseJson, readText, tooLarge } from './body.ts'
 import type { Principal, RequestContext } from './context.ts'
 import { type Fault, statusOf, titleOf } from './faults.ts'
 import { type Negotiated, negotiator, version } from './microversion.ts'
@@ -138,6 +138,7 @@ export class Dispatcher {
     const header = (name: string) => request.headers.get(name) ?? undefined
 
     const isOpen = found !== null && found !== 'wrong-method' && found.entries.every(({ operation }) => operation.auth === 'none')
+    if (found !== null && found !== 'wrong-method') checkDeclared(header('content-length'), service, found.entries)
     const principal = isOpen ? null : this.#options.policy.judged(await this.#principal(header('x-auth-token')), service.adminRule)
     if (found === null) throw new UnknownRoute()
     if (found === 'wrong-method') throw service.dialect.wrongMethod === 404 ? new UnknownRoute() : new WrongMethod(router.methods(path))
@@ -217,7 +218,7 @@ export class Dispatcher {
   }
 
   async #body(service: Service, request: Request, entries: readonly Windowed[]): Promise<unknown> {
-    const limit = entries[0]?.operation.bodyLimit ?? service.bodyLimit ?? defaultBodyLimit
+    const limit = limitOf(service, entries)
     const text = await readText(request, limit, this.#options.bodyWithinMs)
     if (service.jsonOnly && text !== '') checkMediaType(request.headers.get('content-type'))
     return parseJson(text)
@@ -338,6 +339,19 @@ function grouped(search: URLSearchParams): Record<string, string[]> {
 const globalRequestId = (text: string | undefined): string | null => (text !== undefined && /^req-[0-9a-f-]{36}$/i.test(text) ? text : null)
 
 const requestIdHeaders = (service: Service, id: string): Record<string, string> =>
-  service.name === 'compute' ? { 'x-compute-request-id': id, 'x-openstack-request-id': id } : { 'x-openstack-request-id': id }
+  service.tellsRequestId === false
+    ? {}
+    : service.name === 'compute'
+      ? { 'x-compute-request-id': id, 'x-openstack-request-id': id }
+      : { 'x-openstack-request-id': id }
+
+const limitOf = (service: Service, entries: readonly Windowed[]): number =>
+  entries[0]?.operation.bodyLimit ?? service.bodyLimit ?? defaultBodyLimit
+
+/** A body that says that it is too large is told so before anything else, as OpenStack's limiter stands before its guard. */
+function checkDeclared(declared: string | undefined, service: Service, entries: readonly Windowed[]): void {
+  if (declared === undefined || entries[0]?.operation.stream === true) return
+  if (Number(declared) > limitOf(service, entries)) throw tooLarge()
+}
 
 async function* emptyStream(): AsyncIterable<Uint8Array> {}

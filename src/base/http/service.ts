@@ -21,6 +21,8 @@ export type Service<Deps = unknown> = {
    * its bodies may have keys that nothing knows.
    */
   readonly frozenAt?: string
+  /** `false`: its answers carry no request id. */
+  readonly tellsRequestId?: boolean
   /** Its root is at a slash: whoever asks for it without one is sent on. */
   readonly rootHasSlash?: boolean
   /** Paths may begin with the caller's project id, as compute's older form has it. */

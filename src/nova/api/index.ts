@@ -112,7 +112,7 @@ export const computePolicies = { service: 'compute', policies, scopes: ['project
 
 /** `root` is mounted at `/compute`, `v21` at `/compute/v2.1`; `v20` at `/compute/v2`, for clients that know no microversions. */
 export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Service<NovaApi>; v21: Service<NovaApi> } {
-  const root: Service<NovaApi> = { name: 'compute', dialect: novaDialect, operations: rootOperations, deps }
+  const root: Service<NovaApi> = { name: 'compute', dialect: novaDialect, operations: rootOperations, deps, tellsRequestId: false }
   const versioned: Service<NovaApi> = {
     name: 'compute',
     dialect: novaDialect,
