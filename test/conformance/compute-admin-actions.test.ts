@@ -93,6 +93,7 @@ describe('deleting for later', () => {
     expect((await show()).status).toBe('SOFT_DELETED')
     expect((await call('GET', '/servers')).body.servers).toEqual([])
     expect((await call('GET', '/servers?soft_deleted=true&all_tenants=1', { as: 'admin' })).body.servers).toHaveLength(1)
+    expect((await call('GET', '/servers?deleted=true&status=SOFT_DELETED&all_tenants=1', { as: 'admin' })).body.servers).toHaveLength(1)
     expect((await act({ restore: null })).status).toBe(202)
     expect((await show()).status).toBe('ACTIVE')
   })

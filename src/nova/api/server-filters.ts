@@ -174,7 +174,7 @@ function scope({ context, search, path, enforce }: Incoming, where: Where, isAdm
 
   const changed = search.has('changes-since') || (search.has('changes-before') && context.version >= version('2.66'))
   const deleted = isAdmin && search.has('deleted') ? boolOf('deleted', search.get('deleted') ?? '') : null
-  if (deleted === true) where.add('i.deleted != 0')
+  if (deleted === true) where.add("(i.deleted != 0 OR i.vm_state = 'soft-delete')")
   else if (deleted === false || !(changed || search.getAll('status').some((word) => word.toLowerCase() === 'deleted')))
     where.add('i.deleted = 0')
   const namesState = search.has('status') || (isAdmin && ['soft_deleted', 'vm_state'].some((name) => search.has(name)))
