@@ -4,14 +4,22 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { hasOpenstack, openstack, type ServeProcess, serve } from '../support/process.ts'
+import { type Client, type Clients, hasClients, startClients } from '../support/client.ts'
+import { hasOpenstack, type ServeProcess, serve } from '../support/process.ts'
 
-describe.skipIf(!hasOpenstack && !process.env.CI)('the openstack client', () => {
+describe.skipIf(!(hasOpenstack && hasClients) && !process.env.CI)('the openstack client', () => {
   let cloud: ServeProcess
+  let clients: Clients
+  let client: Client
   beforeAll(async () => {
     cloud = await serve({ driver: 'fake' })
+    clients = await startClients(cloud)
+    client = clients.openstack()
   })
-  afterAll(() => cloud?.[Symbol.asyncDispose]())
+  afterAll(async () => {
+    await clients?.[Symbol.asyncDispose]()
+    await cloud?.[Symbol.asyncDispose]()
+  })
 
   it('finds everything that a newcomer looks for', async () => {
     expect(await cloud.json('token', 'issue')).toMatchObject({ project_id: expect.any(String) })
@@ -40,16 +48,16 @@ describe.skipIf(!hasOpenstack && !process.env.CI)('the openstack client', () => 
     const dir = mkdtempSync(join(tmpdir(), 'minicloud-key-'))
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(dir, 'key')])
     writeFileSync(join(dir, 'script.sh'), '#!/bin/sh\necho hello\n')
-    await cloud.openstack('keypair', 'create', '--public-key', join(dir, 'key.pub'), 'me')
-    const created = await cloud.json(
+    await client.text('keypair', 'create', '--public-key', join(dir, 'key.pub'), 'me')
+    const created = await client.json(
       ...['server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private', '--key-name', 'me'],
       ...['--user-data', join(dir, 'script.sh'), '--wait', 'web1'],
     )
     expect(created).toMatchObject({ status: 'ACTIVE', name: 'web1', key_name: 'me' })
-    expect(await cloud.openstack('console', 'log', 'show', 'web1')).toContain('web1')
-    expect((await cloud.json('console', 'url', 'show', '--novnc', 'web1')).url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/console\//)
+    expect(await client.text('console', 'log', 'show', 'web1')).toContain('web1')
+    expect((await client.json('console', 'url', 'show', '--novnc', 'web1')).url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/console\//)
 
-    const status = async () => (await cloud.json('server', 'show', 'web1')).status
+    const status = async () => (await client.json('server', 'show', 'web1')).status
     const steps: [string[], string][] = [
       [['stop'], 'SHUTOFF'],
       [['start'], 'ACTIVE'],
@@ -61,42 +69,42 @@ describe.skipIf(!hasOpenstack && !process.env.CI)('the openstack client', () => 
       [['resume'], 'ACTIVE'],
     ]
     for (const [[action = '', ...flags], expected] of steps) {
-      await cloud.openstack('server', action, ...flags, 'web1')
+      await client.text('server', action, ...flags, 'web1')
       await expect.poll(status, { timeout: 20_000 }).toBe(expected)
     }
-    expect((await cloud.json('server', 'event', 'list', 'web1')).map((event: { Action: string }) => event.Action)).toContain('create')
-    await cloud.openstack('server', 'delete', '--wait', 'web1')
-    expect(await cloud.json('server', 'list')).toEqual([])
-    expect(await cloud.json('port', 'list', '--device-owner', 'compute:nova')).toEqual([])
+    expect((await client.json('server', 'event', 'list', 'web1')).map((event: { Action: string }) => event.Action)).toContain('create')
+    await client.text('server', 'delete', '--wait', 'web1')
+    expect(await client.json('server', 'list')).toEqual([])
+    expect(await client.json('port', 'list', '--device-owner', 'compute:nova')).toEqual([])
   })
 
   it('manages identities, images, networks and groups', async () => {
-    const names = async (...args: string[]) => (await cloud.json(...args)).map((entry: { Name: string }) => entry.Name)
-    await cloud.openstack('project', 'create', 'lab')
-    await cloud.openstack('user', 'create', '--project', 'lab', '--password', 'secret', 'ann')
-    await cloud.openstack('role', 'add', '--project', 'lab', '--user', 'ann', 'member')
-    expect(await cloud.json('role', 'assignment', 'list', '--user', 'ann', '--names')).toHaveLength(1)
-    await cloud.openstack('network', 'create', 'net1')
-    await cloud.openstack('subnet', 'create', '--network', 'net1', '--subnet-range', '192.0.2.0/24', 'sub1')
-    await cloud.openstack('security', 'group', 'create', 'web')
-    await cloud.openstack('security', 'group', 'rule', 'create', '--protocol', 'tcp', '--dst-port', '80', 'web')
-    await cloud.openstack('port', 'create', '--network', 'net1', '--security-group', 'web', 'port1')
+    const names = async (...args: string[]) => (await client.json(...args)).map((entry: { Name: string }) => entry.Name)
+    await client.text('project', 'create', 'lab')
+    await client.text('user', 'create', '--project', 'lab', '--password', 'secret', 'ann')
+    await client.text('role', 'add', '--project', 'lab', '--user', 'ann', 'member')
+    expect(await client.json('role', 'assignment', 'list', '--user', 'ann', '--names')).toHaveLength(1)
+    await client.text('network', 'create', 'net1')
+    await client.text('subnet', 'create', '--network', 'net1', '--subnet-range', '192.0.2.0/24', 'sub1')
+    await client.text('security', 'group', 'create', 'web')
+    await client.text('security', 'group', 'rule', 'create', '--protocol', 'tcp', '--dst-port', '80', 'web')
+    await client.text('port', 'create', '--network', 'net1', '--security-group', 'web', 'port1')
     expect(await names('port', 'list')).toContain('port1')
-    await cloud.openstack('port', 'delete', 'port1')
-    await cloud.openstack('network', 'delete', 'net1')
-    await cloud.openstack('security', 'group', 'delete', 'web')
-    await cloud.openstack('user', 'delete', 'ann')
-    await cloud.openstack('project', 'delete', 'lab')
+    await client.text('port', 'delete', 'port1')
+    await client.text('network', 'delete', 'net1')
+    await client.text('security', 'group', 'delete', 'web')
+    await client.text('user', 'delete', 'ann')
+    await client.text('project', 'delete', 'lab')
     expect(await names('project', 'list')).not.toContain('lab')
   })
 
   it('lets an ordinary project work and keeps it out of others', async () => {
-    const asDemo = (...args: string[]) => openstack(cloud.ready.clouds_yaml, args, 'minicloud-demo')
-    await asDemo('server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private', '--wait', 'mine')
-    expect(JSON.parse(await asDemo('server', 'list', '-f', 'json'))).toHaveLength(1)
-    await expect(asDemo('hypervisor', 'list')).rejects.toThrow(/Policy doesn't allow/)
-    expect(await cloud.json('server', 'list')).toEqual([])
-    expect(await cloud.json('server', 'list', '--all-projects')).toHaveLength(1)
-    await asDemo('server', 'delete', '--wait', 'mine')
+    const demo = clients.openstack({ cloud: 'minicloud-demo' })
+    await demo.text('server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private', '--wait', 'mine')
+    expect(await demo.json('server', 'list')).toHaveLength(1)
+    await expect(demo.text('hypervisor', 'list')).rejects.toThrow(/Policy doesn't allow/)
+    expect(await client.json('server', 'list')).toEqual([])
+    expect(await client.json('server', 'list', '--all-projects')).toHaveLength(1)
+    await demo.text('server', 'delete', '--wait', 'mine')
   })
 })
