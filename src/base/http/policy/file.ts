@@ -1,20 +1,13 @@
 /** `policy.yaml`: names of policies and their rules, in YAML or JSON. */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { messageOf } from '../../errors.ts'
+import { largestFile, PolicyFileError } from './file-error.ts'
 import { parseRule, type Rule } from './rule.ts'
 
 export type Placed = { readonly rule: Rule; readonly file: string; readonly line: number }
 export type PolicyFileContent = { readonly rules: ReadonlyMap<string, Placed>; readonly warnings: readonly string[] }
 
-/** Bytes. */
-export const largestFile = 1024 * 1024
 const mostRules = 10_000
-
-export class PolicyFileError extends Error {
-  constructor(file: string, line: number | null, why: string) {
-    super(`${file}${line === null ? '' : `:${line}`}: ${why}`)
-  }
-}
 
 /** @throws {PolicyFileError} in one line that says where and why. */
 export function readPolicies(file: string, content: string): PolicyFileContent {

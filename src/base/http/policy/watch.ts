@@ -12,7 +12,8 @@ import { messageOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { defaultPolicyFile, policyConfig } from './config.ts'
 import { OverrideError, type PolicyEngine } from './engine.ts'
-import { largestFile, type Placed, PolicyFileError, readPolicies } from './file.ts'
+import type { Placed } from './file.ts'
+import { largestFile, PolicyFileError } from './file-error.ts'
 
 export type PolicyPlaces = {
   config: Config
@@ -122,6 +123,8 @@ export class PolicyFiles implements Disposable {
     for (const file of files) {
       const bytes = await readFile(file)
       if (bytes.length > largestFile) throw new PolicyFileError(file, null, `is larger than ${largestFile} bytes`)
+      // Few clouds have such a file, and YAML takes time to load.
+      const { readPolicies } = await import('./file.ts')
       const content = readPolicies(file, bytes.toString('utf8'))
       warnings.push(...content.warnings)
       for (const [name, placed] of content.rules) rules.set(name, placed)
