@@ -30,6 +30,7 @@ const pause = operation({
     throw conflict('busy')
   },
 })
+const touch = operation({ method: 'PUT', path: '/touch', status: 202, handle: () => undefined })
 const bug = operation({
   method: 'GET',
   path: '/bug',
@@ -41,7 +42,7 @@ const bug = operation({
 const things: Service = {
   name: 'compute',
   dialect: novaDialect,
-  operations: [create, late, gone, pause, bug],
+  operations: [create, late, gone, pause, touch, bug],
   deps: {},
   projectInPath: true,
   jsonOnly: true,
@@ -49,6 +50,14 @@ const things: Service = {
 }
 const api = testApi(things, { prefix: '/compute/v2.1' })
 const at = (version: string) => ({ 'openstack-api-version': `compute ${version}` })
+
+describe('answers', () => {
+  it('says that an empty one is empty', async () => {
+    const answer = await api.call('PUT', '/touch', { body: {} })
+    expect(answer.status).toBe(202)
+    expect(answer.headers.get('content-length')).toBe('0')
+  })
+})
 
 describe('negotiation', () => {
   it('serves the oldest version to a client that names none, and says so', async () => {

@@ -250,7 +250,12 @@ export class Dispatcher {
     const headers: Record<string, string> = { ...requestIdHeaders(service, trace.requestId), ...trace.versionHeaders, ...reply.headers }
     const code = reply.status ?? status
     const { body } = reply
-    if (body === undefined || code === 204 || code === 304) return new Response(null, { status: code, headers })
+    if (code === 204 || code === 304) return new Response(null, { status: code, headers })
+    if (body === undefined) {
+      // Else Node would send nothing in chunks.
+      if (method !== 'HEAD') headers['content-length'] = '0'
+      return new Response(null, { status: code, headers })
+    }
     if (body instanceof ByteStream) {
       if (body.length !== null) headers['content-length'] = String(body.length)
       headers['content-type'] ??= 'application/octet-stream'
