@@ -57,17 +57,26 @@ export type AuthenticatorDeps = {
   config: TokenValues
 }
 
+/** Names of domains and projects whose ids are remembered. */
+const namesKept = 1000
+
 export function makeAuthenticator({ state, access, tokens, passwords, throttle, config }: AuthenticatorDeps): Authenticator {
   const { db } = state
 
+  const domainNamed = (name: string): string | null =>
+    db.prepare<{ id: string }>("SELECT id FROM project WHERE is_domain = 1 AND name = ? AND id <> '<<keystone.domain.root>>'").get(name)
+      ?.id ?? null
+  const projectNamed = (domain: string | null, name: string): string | null =>
+    db.prepare<{ id: string }>('SELECT id FROM project WHERE domain_id = ? AND name = ? AND is_domain = 0').get(domain, name)?.id ?? null
+  const domains = state.rememberBy<{ id: string | null }>(namesKept)
+  const projects = state.rememberBy<{ id: string | null }>(namesKept)
+
   function domainId(ref: DomainRef | undefined, where: string): string | null {
     if (ref === undefined) throw missing('domain', where)
-    if (ref.id !== undefined) return ref.id
-    if (ref.name === undefined) throw missing('id or name', 'domain')
-    const row = db
-      .prepare<{ id: string }>("SELECT id FROM project WHERE is_domain = 1 AND name = ? AND id <> '<<keystone.domain.root>>'")
-      .get(ref.name)
-    return row?.id ?? null
+    const { id, name } = ref
+    if (id !== undefined) return id
+    if (name === undefined) throw missing('id or name', 'domain')
+    return domains(name, () => ({ id: domainNamed(name) })).id
   }
 
   function userId(ref: UserRef): string | null {
@@ -150,13 +159,12 @@ export function makeAuthenticator({ state, access, tokens, passwords, throttle, 
         return id === null ? null : { kind: 'domain', id }
       }
       case 'project': {
+        const { name } = request
         if (request.id !== undefined) return { kind: 'project', id: request.id }
-        if (request.name === undefined) throw missing('id or name', 'project')
+        if (name === undefined) throw missing('id or name', 'project')
         const domain = domainId(request.domain, 'project')
-        const row = db
-          .prepare<{ id: string }>('SELECT id FROM project WHERE domain_id = ? AND name = ? AND is_domain = 0')
-          .get(domain, request.name)
-        return row ? { kind: 'project', id: row.id } : null
+        const { id } = projects(JSON.stringify([domain, name]), () => ({ id: projectNamed(domain, name) }))
+        return id === null ? null : { kind: 'project', id }
       }
     }
   }
