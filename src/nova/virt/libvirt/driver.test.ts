@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -53,7 +53,7 @@ function open({ cloudPrefix = 'one', clock = systemClock() as Clock, runDir = jo
   return driver
 }
 const never = new AbortController().signal
-async function _spawned(driver: ComputeDriver) {
+async function spawned(driver: ComputeDriver) {
   const spec = blankGuest()
   await driver.spawn(spec, never)
   return spec
@@ -239,4 +239,21 @@ test('a proof is remembered, a failure is not', async () => {
   daemon.failNext('domainCreateXml', { message: 'no luck' })
   expect(await probeLibvirt({ uri: daemon.uri, memory })).toMatchObject({ ok: true })
   expect(await probeLibvirt({ uri: daemon.uri })).toMatchObject({ ok: false })
+})
+
+// A power cut takes the definition and leaves the disks, which are as large as the guest's own.
+test.each([
+  ['the confirmation of a resize', 'before-resize', (driver: ComputeDriver, uuid: string) => driver.resize?.confirm(uuid)],
+  ['the revert of a resize', 'before-resize', (driver: ComputeDriver, uuid: string) => driver.resize?.revert(uuid, true)],
+  ['the end of a rescue', 'rescue', (driver: ComputeDriver, uuid: string) => driver.rescue?.leave(uuid)],
+])('%s that was cut off while it cleared away leaves nothing when it is repeated', async (_what, kept, repeat) => {
+  const driver = open()
+  const { uuid } = await spawned(driver)
+  const files = join(dir, 'one', uuid)
+  const before = await readdir(files)
+  await mkdir(join(files, kept))
+  await writeFile(join(files, kept, 'root'), '')
+  await repeat(driver, uuid)
+  expect(await readdir(files)).toEqual(before)
+  expect((await driver.info(uuid))?.power).toBe(PowerState.running)
 })

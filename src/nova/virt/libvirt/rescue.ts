@@ -51,7 +51,8 @@ export class GuestRescue implements Rescue {
     const dir = files.rescueDir(uuid)
     return guests.on(uuid, async (domain) => {
       const before = await original(dir)
-      if (before === null) return
+      // Cut off while it was removed, or while it was still being made.
+      if (before === null) return rm(dir, { recursive: true, force: true })
       await guests.silently(uuid, async () => {
         if (bootsFrom(await domain.xml(XmlFlags.inactive), dir)) {
           await guests.stop(domain, 0)

@@ -55,7 +55,9 @@ export class GuestResize implements Resize {
     const kept = this.#files.keptDir(uuid)
     return this.#parts.guests.on(uuid, async (domain) => {
       const before = await original(kept)
-      if (before === null || !existsSync(join(kept, appliedName))) return
+      // Cut off while it was let go, or while it was still being made.
+      if (before === null) return letGo(kept)
+      if (!existsSync(join(kept, appliedName))) return
       const now = this.#filesIn(uuid, await domain.xml(XmlFlags.inactive))
       for (const path of this.#filesIn(uuid, before)) if (!now.includes(path)) await rm(path, { force: true })
       await letGo(kept)
@@ -122,7 +124,7 @@ export class GuestResize implements Resize {
     const { uuid } = domain
     const kept = this.#files.keptDir(uuid)
     const before = await original(kept)
-    if (before === null) return
+    if (before === null) return letGo(kept)
     const { access } = await host()
     await guests.silently(uuid, () => guests.stop(domain, 0))
     const old = this.#filesIn(uuid, before)
