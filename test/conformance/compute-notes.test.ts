@@ -45,6 +45,26 @@ describe('queries', () => {
   })
 })
 
+describe('filters of servers', () => {
+  const demo = async (query: string, version: string) => (await call('GET', `/servers?${query}`, { as: 'demo', version })).status
+  it.each(['block_device_mapping', 'info_cache', 'metadata', 'pci_devices', 'security_groups', 'services', 'system_metadata'])(
+    '%s is known in every version: no filter for administrators, ignored for others',
+    async (name) => {
+      for (const version of ['2.1', '2.75', '2.104']) {
+        expect(await status(`/servers?${name}=x`, version)).toBe(400)
+        expect(await demo(`${name}=x`, version)).toBe(200)
+      }
+    },
+  )
+
+  it('image_ref is an exact one of administrators', async () => {
+    const found = async (ref: string) => (await call('GET', `/servers?image_ref=${ref}`, { version: '2.75' })).body.servers.length
+    const { image } = (await call('GET', `/servers/${server}`)).body.server
+    expect([await found(image.id), await found(image.id.slice(1))]).toEqual([1, 0])
+    expect(await demo('image_ref=x', '2.75')).toBe(200)
+  })
+})
+
 describe('bodies', () => {
   const nobody = '7f2e9b5e-9d0c-4b3f-8f50-3f9d8b7b3b1c'
   const long = 'p'.repeat(300)

@@ -18,6 +18,7 @@ const table = <V>(entries: Record<string, V>): ReadonlyMap<string, V> => new Map
 /** Query name → column, for filters that match a text exactly. */
 const exact = table({
   image: 'i.image_ref',
+  image_ref: 'i.image_ref',
   project_id: 'i.project_id',
   tenant_id: 'i.project_id',
   host: 'i.host',
@@ -157,7 +158,7 @@ export function filtersOf(request: Incoming, isAdmin: boolean): { where: Where; 
 function checkNames({ context, search }: Incoming, mayFilterAll: boolean): void {
   for (const name of search.keys()) {
     if (name.startsWith('_') || (mayFilterAll && neverFilters.has(name))) throw invalid(`Invalid filter field: ${name.slice(0, 64)}.`)
-    if (context.version >= version('2.75') && !forAll.has(name) && !forAdmins.has(name)) {
+    if (context.version >= version('2.75') && !forAll.has(name) && !forAdmins.has(name) && !neverFilters.has(name)) {
       throw invalid(`Additional properties are not allowed ('${name.slice(0, 64)}' was unexpected)`)
     }
   }
