@@ -38,9 +38,9 @@ async function open(options: TestComputeOptions = {}) {
 }
 type Scene = Awaited<ReturnType<typeof open>>
 
-function shelving({ cloud, uuid, model, now }: Scene) {
+function shelving({ cloud, uuid, model, now }: Scene, was: 'active' | 'paused' = 'active') {
   const imageId = registerSnapshot({ model, images: cloud.images }, now(), 'u', { name: 'web1-shelved', kind: 'snapshot', properties: {} })
-  const input = { uuid, host: 'host1', imageId, was: 'active', offload: false } as const
+  const input = { uuid, host: 'host1', imageId, was, offload: false }
   return { imageId, outcome: cloud.conductor.begin(now(), shelveRule, anew(), { saga: shelveServer, input }) }
 }
 const shelvedImages = ({ images }: TestCompute) => images.findByName('web1-shelved').length
@@ -219,4 +219,42 @@ it('a hard reboot ends before what takes its place', async () => {
   await cloud.settle()
   expect(now()).toMatchObject({ vmState: 'soft-delete', powerState: PowerState.shutdown })
   expect(await scene.power()).toEqual([PowerState.shutdown])
+})
+
+it('a paused server is paused still when it could not be turned off to be shelved, and stopped when it was', async () => {
+  for (const [fails, vmState, powerState] of [
+    ['powerOff', 'paused', PowerState.paused],
+    ['snapshot', 'stopped', PowerState.shutdown],
+  ] as const) {
+    await using scene = await open()
+    scene.cloud.conductor.power(scene.now(), 'pause', anew())
+    await scene.cloud.settle()
+    scene.cloud.drivers[0]?.failNext(fails)
+    expect(await shelving(scene, 'paused').outcome).toMatchObject({ state: 'undone' })
+    expect(scene.now()).toMatchObject({ vmState, powerState, taskState: null })
+    expect(await scene.power()).toEqual([powerState])
+  }
+})
+
+it('what a guest did while nobody listened is seen once the work that goes on with it has ended', async () => {
+  await using scene = await open()
+  const { cloud, uuid, now } = scene
+  const [driver] = cloud.drivers
+  if (!driver) throw new Error('no host')
+  const gate = Promise.withResolvers<void>()
+  const { suspend } = driver
+  driver.suspend = async (guest) => {
+    await gate.promise
+    await suspend(guest)
+  }
+  cloud.conductor.power(now(), 'suspend', anew())
+  await cloud.conductor.watch[Symbol.asyncDispose]()
+  driver.happen(uuid, 'crash')
+  await cloud.conductor.watch.recover()
+  gate.resolve()
+  for (let turns = 0; turns < 100 && now().vmState === 'active'; turns += 1) {
+    await cloud.settle()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(now()).toMatchObject({ vmState: 'stopped', powerState: PowerState.crashed, taskState: null })
 })

@@ -42,6 +42,8 @@ export const unshelveRule: ActionRule = {
 
 const shelving: readonly TaskState[] = ['shelving', 'shelving_image_pending_upload', 'shelving_image_uploading', 'shelving_offloading']
 const unshelving: readonly TaskState[] = ['unshelving', 'spawning']
+/** In which it keeps what it has in memory. */
+const usualPower: Partial<Record<VmState, PowerState>> = { paused: PowerState.paused, suspended: PowerState.suspended }
 type Context = { input: { uuid: string; host: string | null }; requestId: string | null }
 type Phase = 'shelve' | 'shelve_offload' | 'unshelve'
 const ending = ({ input: { uuid, host }, requestId }: Context, phase: Phase): Ending => ({
@@ -73,7 +75,11 @@ export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
     },
     async undo({ input: { uuid, host, imageId, was } }, { model, queue, images }) {
       await images.remove(imageId)
-      if (was !== 'active') return
+      if (was !== 'active') {
+        const guest = await askHost(queue, host, 'info', { uuid }, uuid)
+        if (guest) model.instances.tryUpdate(uuid, { power_state: guest.power })
+        return
+      }
       const portIds = model.instances.get(uuid).ports.map(({ portId }) => portId)
       await askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
     },
@@ -98,8 +104,10 @@ export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
     },
     undone(context, error, deps) {
       const { uuid, was } = context.input
-      // What a paused or suspended guest had in memory went when it was powered off.
-      const change = { vm_state: was === 'active' ? was : 'stopped', task_state: null } as const
+      const power = deps.model.instances.find(uuid)?.powerState
+      // What a paused or suspended guest had in memory went when it was powered off, if it was.
+      const isAsItWas = was === 'active' || power === usualPower[was]
+      const change = { vm_state: isAsItWas ? was : 'stopped', task_state: null } as const
       if (deps.model.instances.tryUpdate(uuid, change, { taskState: shelving })) endedBadly(deps, ending(context, 'shelve'), error)
     },
   })

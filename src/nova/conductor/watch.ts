@@ -95,6 +95,7 @@ export class HostWatch implements AsyncDisposable {
     const { managerInterval } = config.get(conductorConfig)
     sagas.resume()
     this.#releaseForgotten()
+    this.#lookLater()
     for (const { host } of model.hosts.nodes()) await this.reconcile(host, { resumeGuests: resumeGuestsStateOnHostBoot })
     if (syncPowerStateInterval > 0) this.#every(syncPowerStateInterval * 1000, () => this.#reconcileAll())
     if (reclaimInstanceInterval > 0) this.#every(instanceDeleteInterval * 1000, async () => this.#reclaim(reclaimInstanceInterval * 1000))
@@ -200,11 +201,18 @@ export class HostWatch implements AsyncDisposable {
     })
   }
 
+  /** What a guest did before the process ended nobody told: it is looked at when the saga that goes on with it has ended. */
+  #lookLater(): void {
+    const { model, sagas } = this.#deps
+    for (const { uuid, host } of model.instances.list('WHERE i.deleted = 0 AND i.host IS NOT NULL', {}))
+      if (host !== null && sagas.busy(uuid)) void this.#guestChanged({ host, uuid })
+  }
+
   #uploading({ uuid }: GuestUploading): void {
     for (const [from, to] of uploads) if (this.#deps.model.instances.tryUpdate(uuid, { task_state: to }, { taskState: [from] })) return
   }
 
-  async #guestChanged({ host, uuid }: GuestChanged): Promise<void> {
+  async #guestChanged({ host, uuid }: Pick<GuestChanged, 'host' | 'uuid'>): Promise<void> {
     const { model, sagas, queue, log } = this.#deps
     try {
       if (this.#told.has(uuid)) return
