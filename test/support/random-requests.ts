@@ -32,7 +32,9 @@ export type RandomScene = {
   db: Database
 }
 
-const flavors = ['42', '84', '42', '84', '1', '2'] as const
+/** Beside what every cloud has: a flavor with further disks. */
+export const scratchFlavor = { id: 'scratch', name: 'm1.scratch', vcpus: 1, ram: 256, disk: 1, 'OS-FLV-EXT-DATA:ephemeral': 2, swap: 512 }
+const flavors = ['42', '84', '42', '84', '1', '2', scratchFlavor.id] as const
 type Make = (random: Random, scene: RandomScene, server: string) => Omit<Step, 'as' | 'server'> & { as?: 'admin' }
 
 const act =
@@ -52,6 +54,29 @@ const ports = ({ db }: RandomScene, server: string) =>
     .prepare<{ id: string }>('SELECT id FROM ports WHERE device_id = ? ORDER BY id')
     .all(server)
     .map(({ id }) => id)
+
+/** A live migration of the server, be it over, and what may be asked of it. */
+const liveMigration = ({ db }: RandomScene, server: string): number =>
+  db
+    .prepare<{ id: number }>("SELECT max(id) AS id FROM migrations WHERE instance_uuid = ? AND migration_type = 'live-migration'")
+    .get(server)?.id ?? 0
+const read =
+  (path: (scene: RandomScene, server: string) => string, version: string): Make =>
+  (_, scene, server) => ({ method: 'GET', path: path(scene, server), version, as: 'admin' })
+const abortLive: Make = (_, scene, server) => ({
+  method: 'DELETE',
+  path: `/servers/${server}/migrations/${liveMigration(scene, server)}`,
+  version: '2.24',
+  as: 'admin',
+})
+const forceLive: Make = (_, scene, server) => ({
+  method: 'POST',
+  path: `/servers/${server}/migrations/${liveMigration(scene, server)}/action`,
+  version: '2.22',
+  as: 'admin',
+  body: { force_complete: null },
+})
+const migrateLive = act('os-migrateLive', { host: null, block_migration: 'auto' }, { as: 'admin', version: '2.34' })
 
 /** Each with how often it is asked for. */
 const makes: readonly (readonly [weight: number, make: Make])[] = [
@@ -81,6 +106,12 @@ const makes: readonly (readonly [weight: number, make: Make])[] = [
   [1, act('os-resetState', (random: Random) => ({ state: pick(random, ['active', 'error']) }), { as: 'admin' })],
   [5, act('migrate', null, { as: 'admin' })],
   [5, act('os-migrateLive', { host: null, block_migration: 'auto' }, { as: 'admin', version: '2.30' })],
+  [1, read(() => '/os-migrations', '2.80')],
+  [1, read((_, server) => `/servers/${server}/migrations`, '2.80')],
+  [1, read((scene, server) => `/servers/${server}/migrations/${liveMigration(scene, server)}`, '2.59')],
+  [1, abortLive],
+  [1, forceLive],
+  [1, act('evacuate', {}, { as: 'admin', version: '2.95' })],
   [1, act('restore')],
   [1, act('forceDelete')],
   [1, act('injectNetworkInfo', null, { as: 'admin' })],
@@ -141,3 +172,18 @@ export function randomRequest(random: Random, scene: RandomScene, server?: Rando
   const made = pick(random, urn)(random, scene, uuid)
   return { as: random() < 0.9 ? owner : 'demo', ...made, server: uuid }
 }
+
+/** A live migration, and then what is asked of it while it goes on. */
+export const liveMigrating = (random: Random, scene: RandomScene, { uuid, owner }: RandomScene['servers'][number]): (() => Step)[] =>
+  [migrateLive, pick(random, [abortLive, forceLive]), pick(random, [abortLive, forceLive, migrateLive])].map((make) => () => ({
+    as: owner,
+    ...make(random, scene, uuid),
+    server: uuid,
+  }))
+
+/** Its host is lost: it goes to another. */
+export const evacuating = (random: Random, scene: RandomScene, { uuid, owner }: RandomScene['servers'][number]): Step => ({
+  as: owner,
+  ...act('evacuate', {}, { as: 'admin', version: pick(random, ['2.14', '2.95'] as const) })(random, scene, uuid),
+  server: uuid,
+})
