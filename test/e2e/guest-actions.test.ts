@@ -10,20 +10,10 @@ import { removeLibvirtdDir } from '../support/libvirtd.ts'
 import { type ServeProcess, until } from '../support/process.ts'
 import { leftovers, makeRealHost, nothing, prefixOf, type RealHost, realHostMissing } from '../support/real-host.ts'
 import { Session } from '../support/session.ts'
+import { agentAnswers, booted, tellingUserData } from '../support/telling-guest.ts'
 
 const missing = realHostMissing()
 const compute = '/compute/v2.1'
-const gibSectors = 2 ** 21
-
-/** At every boot, since it takes away the sign that it ran: memory in kB, the root disk's sectors, and who wrote first on the disk. */
-const report = `#!/bin/sh
-rm -f /data/.tiny/user-data-done
-[ -e /data/mark ] || echo "nobody" > /data/mark
-echo "found memory=$(awk '/MemTotal/ { print $2 }' /proc/meminfo) disk=$(cat /sys/block/vda/size) mark=$(cat /data/mark)."
-[ "$(cat /data/mark)" != nobody ] || hostname > /data/mark
-sync
-`
-type Found = { memoryMib: number; diskGib: number; mark: string }
 
 describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guests${missing ? ` (skipped: ${missing})` : ''}`, () => {
   const dir = mkdtempSync(join(tmpdir(), 'minicloud-actions-'))
@@ -38,7 +28,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
   let ids: Record<'copied' | 'sized' | 'shelved', string>
 
   const create = (name: string, more: Record<string, unknown> = {}, as = session) =>
-    as.create({ name, user_data: Buffer.from(report).toString('base64'), ...more })
+    as.create({ name, user_data: tellingUserData, ...more })
   const domainOf = async (id: string) => `${prefixOf(dataDir)}-${(await session.server(id))['OS-EXT-SRV-ATTR:instance_name']}`
   const addressOf = async (id: string): Promise<string> => (await session.server(id)).addresses.private[0].addr
   const portsOf = async (id: string): Promise<{ port_id: string; mac_addr: string }[]> =>
@@ -46,15 +36,6 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
   /** The rooms that placement keeps for a server. */
   const allocationsOf = async (id: string) => Object.keys((await session.call('GET', `/placement/allocations/${id}`)).allocations)
 
-  /** What the guest found at its latest boot, which is the `boot`th in its log. */
-  const booted = async (id: string, boot: number): Promise<Found> => {
-    const log = await session.says(id, new RegExp(`(tiny: ready[^]*){${boot}}`))
-    expect(log.split('tiny: ready').length - 1).toBe(boot)
-    const found = [...log.matchAll(/found memory=(\d+) disk=(\d+) mark=([\w-]+)\./g)]
-    expect(found).toHaveLength(boot)
-    const [, memory, disk, mark = ''] = found.at(-1) ?? []
-    return { memoryMib: Number(memory) / 1024, diskGib: Number(disk) / gibSectors, mark }
-  }
   const isFilled = (id: string) =>
     until('the image to be active', async () => ((await session.call('GET', `/image/v2/images/${id}`)).status === 'active' ? true : null))
   /** A guest that does not run is copied too, and goes on where it stood. */
@@ -119,7 +100,8 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
 
   it.concurrent('an image of a running server boots with what was on its disk, interfaces come and go, a rebuild keeps the first', async () => {
     const { copied } = ids
-    expect((await booted(copied, 1)).mark).toBe('nobody')
+    expect((await booted(session, copied, 1)).mark).toBe('nobody')
+    await agentAnswers(host, await domainOf(copied))
     const { image_id } = await session.action(copied, 'createImage', { name: 'copy' })
     images.push(image_id)
     await isFilled(image_id)
@@ -157,22 +139,22 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     await session.action(copied, 'rebuild', { imageRef: await session.imageId('tiny') })
     await session.becomes(copied, 'ACTIVE')
     expect([await addressOf(copied), await portsOf(copied)]).toEqual(before)
-    expect((await booted(copied, 1)).mark).toBe('nobody')
+    expect((await booted(session, copied, 1)).mark).toBe('nobody')
     expect(await session.consoleLog(copied)).toContain(`tiny: dhcp eth0 ${before[0]}/`)
 
     await session.becomes(child, 'ACTIVE')
-    expect((await booted(child, 1)).mark).toBe('copied')
+    expect((await booted(session, child, 1)).mark).toBe('copied')
   })
 
   it.concurrent('a resize makes the machine bigger, for good when confirmed and not at all when reverted', async () => {
     const { sized } = ids
-    const before = await booted(sized, 1)
+    const before = await booted(session, sized, 1)
     expect([before.memoryMib < 192, before.diskGib]).toEqual([true, 1])
     await copiedWhile(sized, ['pause', 'unpause'], 'PAUSED')
     await copiedWhile(sized, ['suspend', 'resume'], 'SUSPENDED')
     await session.action(sized, 'resize', { flavorRef: await flavor('bigger', 2, 320, 2) })
     await session.becomes(sized, 'VERIFY_RESIZE')
-    const bigger = await booted(sized, 2)
+    const bigger = await booted(session, sized, 2)
     expect([bigger.memoryMib > 192, bigger.diskGib, bigger.mark]).toEqual([true, 2, 'sized'])
     await session.action(sized, 'confirmResize')
     await session.becomes(sized, 'ACTIVE')
@@ -184,13 +166,13 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     await session.action(sized, 'revertResize')
     await session.becomes(sized, 'ACTIVE')
     expect(await definedAs(sized)).toEqual({ memoryMib: 320, vcpus: 2, diskGib: 2 })
-    expect(await booted(sized, 3)).toEqual(bigger)
+    expect(await booted(session, sized, 3)).toEqual(bigger)
     expect((await session.server(sized)).flavor.original_name).toBe('bigger')
   })
 
   it.concurrent('a shelved server leaves its host and comes back with its disk and address; a rescue boots another disk, its end the own one', async () => {
     const { shelved } = ids
-    await booted(shelved, 1)
+    await booted(session, shelved, 1)
     await session.action(shelved, 'lock')
     for (const action of ['os-stop', 'shelve', 'pause']) {
       const { status, body } = await demo.request('POST', `${compute}/servers/${shelved}/action`, { [action]: null })
@@ -209,15 +191,16 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     await session.action(shelved, 'unshelve')
     await session.becomes(shelved, 'ACTIVE')
     expect(await allocationsOf(shelved)).toHaveLength(1)
-    expect((await booted(shelved, 1)).mark).toBe('shelved')
+    expect((await booted(session, shelved, 1)).mark).toBe('shelved')
     expect(await session.consoleLog(shelved)).toContain(`tiny: dhcp eth0 ${address}/`)
     expect(await addressOf(shelved)).toBe(address)
 
     await session.action(shelved, 'rescue')
     await session.becomes(shelved, 'RESCUE')
-    expect((await booted(shelved, 2)).mark).toBe('nobody')
+    expect((await booted(session, shelved, 2)).mark).toBe('nobody')
     await session.action(shelved, 'unrescue')
     await session.becomes(shelved, 'ACTIVE')
+    expect((await booted(session, shelved, 3)).mark).toBe('shelved')
 
     // With a device of its own the rescue disk boots, and all others keep their places: the guest finds its data again.
     const tiny = `/image/v2/images/${await session.imageId('tiny')}`
@@ -236,16 +219,17 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
         .match(/\bvd[a-z]\b/g)
         ?.sort(),
     ).toEqual(['vda', 'vdb'])
-    expect((await booted(shelved, 3)).mark).toBe('shelved')
+    expect((await booted(session, shelved, 4)).mark).toBe('shelved')
     await session.action(shelved, 'unrescue')
     await session.becomes(shelved, 'ACTIVE')
+    expect((await booted(session, shelved, 5)).mark).toBe('shelved')
 
     await session.request('DELETE', `${compute}/servers/${shelved}`)
     await session.becomes(shelved, 'SOFT_DELETED')
     expect(host.virsh('domstate', domain).trim()).toBe('shut off')
     await session.action(shelved, 'restore')
     await session.becomes(shelved, 'ACTIVE')
-    expect((await booted(shelved, 4)).mark).toBe('shelved')
+    expect((await booted(session, shelved, 6)).mark).toBe('shelved')
   })
 
   it('leaves nothing', async () => {
