@@ -89,7 +89,8 @@ async function seedImage(deps: SeedDeps, ownerId: string): Promise<void> {
   const { images, driverKind, say, ground } = deps
   const name = `tiny-${driverKind}`
   if (isSeeded(deps, name)) return
-  const image = { name: 'tiny', containerFormat: 'bare', visibility: 'public' as const, ownerId, properties: {} }
+  const properties = { hw_qemu_guest_agent: 'yes' }
+  const image = { name: 'tiny', containerFormat: 'bare', visibility: 'public' as const, ownerId, properties }
   if (driverKind === 'fake') {
     if (images.findByName('tiny').length === 0) await images.add({ ...image, diskFormat: 'raw', minDiskGib: 0, minRamMib: 0 }, blank())
     mark(deps, name)
@@ -109,7 +110,7 @@ async function seedImage(deps: SeedDeps, ownerId: string): Promise<void> {
       log: (line) => ground.log.debug(line),
     })
     const made = { diskFormat: 'qcow2' as const, minDiskGib: tiny.minDiskGib, minRamMib: tiny.minRamMib }
-    await images.add({ ...image, ...made, properties: { hw_qemu_guest_agent: 'yes' } }, createReadStream(tiny.disk))
+    await images.add({ ...image, ...made }, createReadStream(tiny.disk))
     mark(deps, name)
   } catch (error) {
     ground.log.error({ err: error }, `the image tiny was not built: ${messageOf(error)}; bring another with: minicloud image add FILE`)

@@ -21,10 +21,6 @@ const lastAction = async () => (await call('GET', `/servers/${id}/os-instance-ac
 beforeAll(async () => {
   cloud = await startTestCloud()
   image = (await cloud.call('GET', '/image/v2/images?name=tiny')).body.images[0].id
-  await cloud.call('PATCH', `/image/v2/images/${image}`, {
-    headers: { 'content-type': 'application/openstack-images-v2.1-json-patch' },
-    body: [{ op: 'add', path: '/hw_qemu_guest_agent', value: 'yes' }],
-  })
   id = (await call('POST', '/servers', { body: { server: { name: 'web1', imageRef: image, flavorRef: '42' } } })).body.server.id
   await cloud.settle()
 })
@@ -76,6 +72,35 @@ describe('changePassword', () => {
     await act({ pause: null })
     expect((await act({ changePassword: { adminPass: 'foo' } })).status).toBe(409)
     await act({ unpause: null })
+  })
+
+  it('is refused at once where the image names no agent, and leaves no action', async () => {
+    const properties = [
+      { op: 'remove', path: '/hw_qemu_guest_agent' },
+      { op: 'add', path: '/hw_qemu_guest_agent', value: 'yes' },
+    ]
+    const [without, again] = properties.map(
+      (change) => () =>
+        cloud.call('PATCH', `/image/v2/images/${image}`, {
+          headers: { 'content-type': 'application/openstack-images-v2.1-json-patch' },
+          body: [change],
+        }),
+    )
+    await without?.()
+    const body = { server: { name: 'mute', imageRef: image, flavorRef: '42', networks: 'none' } }
+    const { server } = (await call('POST', '/servers', { body, version: '2.37' })).body
+    await cloud.settle()
+    await again?.()
+    const answer = await call('POST', `/servers/${server.id}/action`, { body: { changePassword: { adminPass: 'foo' } } })
+    expect([answer.status, answer.body.conflictingRequest?.message]).toEqual([409, 'QEMU guest agent is not enabled'])
+    const now = (await call('GET', `/servers/${server.id}`)).body.server
+    expect(now).toMatchObject({ status: 'ACTIVE', 'OS-EXT-STS:task_state': null })
+    const { instanceActions } = (await call('GET', `/servers/${server.id}/os-instance-actions`)).body
+    expect(instanceActions.map(({ action }: { action: string }) => action)).toEqual(['create'])
+    await call('POST', `/servers/${server.id}/action`, { body: { 'os-stop': null } })
+    await cloud.settle()
+    const stopped = await call('POST', `/servers/${server.id}/action`, { body: { changePassword: { adminPass: 'foo' } } })
+    expect(stopped.body.conflictingRequest?.message).toContain('while it is in vm_state stopped')
   })
 })
 

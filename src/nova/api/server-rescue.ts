@@ -4,8 +4,9 @@
  * @see https://docs.openstack.org/api-ref/compute/#rescue-server-rescue-action
  */
 import { Type } from '@sinclair/typebox'
-import { invalid } from '../../base/errors.ts'
+import { conflict, invalid } from '../../base/errors.ts'
 import { as, bodies, operation } from '../../base/http/index.ts'
+import { wantsAgent } from '../compute/index.ts'
 import {
   changePasswordRule,
   changePassword as changePasswordSaga,
@@ -97,7 +98,12 @@ const changePassword = operation({
   handle: async (request, nova: NovaApi) => {
     const instance = serverOf(request, nova)
     const input = { uuid: instance.uuid, host: instance.host ?? '' }
-    const work = { saga: changePasswordSaga, input, secret: request.body }
+    // After all that is asked of any server, so that one in another state is told of its state.
+    const rows = () => {
+      if (!wantsAgent(nova.model.instances.keptProperties([instance.uuid]).get(instance.uuid) ?? {}))
+        throw conflict('QEMU guest agent is not enabled')
+    }
+    const work = { saga: changePasswordSaga, input, rows, secret: request.body }
     await nova.conductor.beginCapable(instance, changePasswordRule, callerOf(request.context), 'setPassword', work)
     return undefined
   },

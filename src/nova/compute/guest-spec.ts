@@ -20,6 +20,9 @@ const isTrue = (value: string | undefined): boolean => ['yes', 'true', '1', 'on'
 
 const isFalse = (value: string | undefined): boolean => ['no', 'false', '0', 'off', 'n', 'f'].includes(value?.trim().toLowerCase() ?? '')
 
+/** Whether the image says that an agent answers in its guests. */
+export const wantsAgent = ({ hw_qemu_guest_agent }: Properties): boolean => isTrue(hw_qemu_guest_agent)
+
 export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly Plugged[]): GuestSpec {
   const properties = args.imageProperties
   return {
@@ -34,7 +37,7 @@ export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly 
     nics: plugged.map((port) => nicOf(port, properties)),
     configDrive: driveOf(args.configDrive),
     video: oneOf(properties.hw_video_model, ['vga', 'virtio', 'qxl', 'cirrus', 'none'], 'vga'),
-    guestAgent: isTrue(properties.hw_qemu_guest_agent),
+    guestAgent: wantsAgent(properties),
     rng: properties.hw_rng_model !== 'none' && !isFalse(args.flavor.extraSpecs['hw_rng:allowed']),
     tuning: guestTuning(args.flavor.vcpus, args.flavor.extraSpecs, properties),
     about: {
