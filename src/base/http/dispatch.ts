@@ -5,19 +5,20 @@
  * route, version, media type, shape, project in the path, window, schema; then the handler's own.
  */
 import { randomUUID } from 'node:crypto'
-import { explainTrouble } from '../db/trouble.ts'
-import { CloudError, invalid, messageOf, notFound } from '../errors.ts'
+import { CloudError, invalid, notFound } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { turn } from '../turn.ts'
 import { checkMediaType, parseJson, readText, tooLarge } from './body.ts'
 import type { Principal, RequestContext } from './context.ts'
-import { type Fault, statusOf, titleOf } from './faults.ts'
 import { type Negotiated, negotiator, version } from './microversion.ts'
-import { type AnyOperation, ByteStream, type Incoming, type Method, Reply } from './operation.ts'
+import type { Incoming, Method } from './operation.ts'
 import type { PolicyEngine, Target } from './policy/index.ts'
+import { refuse, UnknownRoute, WrongMethod } from './refuse.ts'
+import { respond } from './respond.ts'
 import { Router, type Windowed } from './router.ts'
 import type { Mount, Service } from './service.ts'
+import type { Trace } from './trace.ts'
 
 /** @throws {CloudError} `unauthenticated` for a token that is not, or no longer, good. */
 export type Authenticate = (token: string) => Principal | Promise<Principal>
@@ -40,8 +41,6 @@ export type DispatcherOptions = {
 export type Peer = { remoteAddress?: string | undefined }
 
 const defaultBodyLimit = 114_688
-const everywhere = new Set([401, 406, 413, 415, 503])
-const unexpected = 'Unexpected API Error. Please report this, with the request id, to whoever runs this cloud.'
 
 type Compiled = {
   prefix: string
@@ -52,9 +51,6 @@ type Compiled = {
   /** What is served without negotiation. */
   fixed: Negotiated
 }
-
-/** What is known of a request so far, for the answer's headers, the log and the metrics. */
-type Trace = { requestId: string; operationId: string; versionHeaders: Record<string, string>; entry: Windowed | null }
 
 export class Dispatcher {
   readonly #mounts: Compiled[]
@@ -93,7 +89,8 @@ export class Dispatcher {
       const isBare = mounted.service.rootHasSlash === true && path === mounted.prefix && ['GET', 'HEAD'].includes(request.method)
       response = isBare ? sentOn(`${origin}${path}/`, search) : await this.#answer(mounted, request, at, trace, peer)
     } catch (error) {
-      response = this.#refuse(mounted, error, trace, origin, request.method === 'HEAD')
+      const { log, strict } = this.#options
+      response = refuse(mounted.service, error, trace, { origin, isHead: request.method === 'HEAD', log, strict })
     }
     const seconds = (performance.now() - startedAt) / 1000
     this.#options.metrics?.requestSeconds.observe(
@@ -209,7 +206,7 @@ export class Dispatcher {
     if (operation.target && principal) aim = operation.target(incoming, service.deps)
     if (operation.policy) incoming.enforce(operation.policy)
     const result = await operation.handle(incoming, service.deps)
-    return this.#respond(service, request.method, operation, result, entry.status(negotiated.version), context, trace)
+    return respond(service, request.method, operation, result, entry.status(negotiated.version), context, trace)
   }
 
   async #principal(token: string | undefined): Promise<Principal> {
@@ -236,94 +233,10 @@ export class Dispatcher {
     if (named.length === 0) throw invalid(`There is no such action: ${keys[0]?.slice(0, 64)}`)
     return named.find(within) ?? named[0]!
   }
-
-  #respond(
-    service: Service,
-    method: string,
-    operation: AnyOperation,
-    result: unknown,
-    status: number,
-    context: RequestContext,
-    trace: Trace,
-  ): Response {
-    const reply = result instanceof Reply ? result : new Reply({ body: operation.view ? operation.view(result, context) : result })
-    const headers: Record<string, string> = { ...requestIdHeaders(service, trace.requestId), ...trace.versionHeaders, ...reply.headers }
-    const code = reply.status ?? status
-    const { body } = reply
-    if (code === 204 || code === 304) return new Response(null, { status: code, headers })
-    if (body === undefined) {
-      // Else Node would send nothing in chunks.
-      if (method !== 'HEAD') headers['content-length'] = '0'
-      return new Response(null, { status: code, headers })
-    }
-    if (body instanceof ByteStream) {
-      if (body.length !== null) headers['content-length'] = String(body.length)
-      headers['content-type'] ??= 'application/octet-stream'
-      return new Response(method === 'HEAD' ? null : ReadableStream.from(body.source), { status: code, headers })
-    }
-    const isBytes = typeof body === 'string' || body instanceof Uint8Array
-    if (!isBytes) headers['content-type'] ??= 'application/json'
-    const payload = isBytes ? (body as string) : JSON.stringify(body)
-    return new Response(method === 'HEAD' ? null : payload, { status: code, headers })
-  }
-
-  #refuse({ service }: Compiled, thrown: unknown, trace: Trace, origin: string, isHead: boolean): Response {
-    const { log, strict } = this.#options
-    const { dialect } = service
-    const error = explainTrouble(thrown)
-    const headers: Record<string, string> = { ...requestIdHeaders(service, trace.requestId), ...trace.versionHeaders }
-    if (error instanceof UnknownRoute && dialect.unknownRoute) {
-      return new Response(isHead ? null : dialect.unknownRoute.body, {
-        status: 404,
-        headers: { ...headers, 'content-type': dialect.unknownRoute.contentType },
-      })
-    }
-    let status = error instanceof CloudError ? statusOf(error, dialect) : 500
-    const operation = trace.entry?.operation
-    const isListed = !operation || everywhere.has(status) || operation.errors?.includes(status)
-    if (status === 500)
-      log.error({ request_id: trace.requestId, operation: trace.operationId, err: error }, `unexpected error: ${messageOf(error)}`)
-    else if (!isListed) {
-      log.error(
-        { request_id: trace.requestId, operation: trace.operationId, status, err: error },
-        'the operation does not list this status',
-      )
-      if (strict) status = 500
-    } else if (error instanceof CloudError && error.cause !== undefined)
-      log.warn({ request_id: trace.requestId, operation: trace.operationId, status, err: error }, error.message)
-    const fault: Fault = {
-      status,
-      title: titleOf(status),
-      message: status === 500 ? unexpected : messageOf(error),
-      type: error instanceof CloudError ? error.type : undefined,
-      code: error instanceof CloudError ? error.code : undefined,
-      requestId: trace.requestId,
-    }
-    if (status === 401) headers['www-authenticate'] = `Keystone uri="${origin}/identity"`
-    if (error instanceof WrongMethod) headers.allow = error.allowed.join(', ')
-    const body = dialect.render(fault)
-    const isText = typeof body === 'string'
-    headers['content-type'] = isText ? 'text/html; charset=UTF-8' : 'application/json; charset=UTF-8'
-    return new Response(isHead ? null : isText ? body : JSON.stringify(body), { status, headers })
-  }
 }
 
 const sentOn = (url: string, search: string): Response =>
   new Response(null, { status: 302, headers: { location: search === '' ? url : `${url}?${search}` } })
-
-class UnknownRoute extends CloudError {
-  constructor() {
-    super('not-found', 'The resource could not be found.')
-  }
-}
-
-class WrongMethod extends CloudError {
-  readonly allowed: string[]
-  constructor(allowed: string[]) {
-    super('method-not-allowed', 'The method is not allowed for this resource.')
-    this.allowed = allowed
-  }
-}
 
 function splitProject(router: Router, path: string): { path: string; projectInPath: string | null } {
   const end = path.indexOf('/', 1)
@@ -342,13 +255,6 @@ function grouped(search: URLSearchParams): Record<string, string[]> {
 }
 
 const globalRequestId = (text: string | undefined): string | null => (text !== undefined && /^req-[0-9a-f-]{36}$/i.test(text) ? text : null)
-
-const requestIdHeaders = (service: Service, id: string): Record<string, string> =>
-  service.tellsRequestId === false
-    ? {}
-    : service.name === 'compute'
-      ? { 'x-compute-request-id': id, 'x-openstack-request-id': id }
-      : { 'x-openstack-request-id': id }
 
 const limitOf = (service: Service, entries: readonly Windowed[]): number =>
   entries[0]?.operation.bodyLimit ?? service.bodyLimit ?? defaultBodyLimit
