@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { testGround } from '../../../test/support/ground.ts'
 import { type ManualClock, manualClock } from '../clock.ts'
 import { silentLog } from '../log.ts'
+import { turn } from '../turn.ts'
 import { RetryFrom, SagaRunner, type StepContext, saga, sagaConfig } from './index.ts'
 
 let clock: ManualClock
@@ -276,6 +277,92 @@ describe('keys', () => {
     ])
     expect(did.slice(-1)).toEqual(['d'])
     expect(did.filter((word) => word === 'a')).toHaveLength(1)
+  })
+})
+
+describe('idle', () => {
+  it('waits for what runs and waits on its key, begun meanwhile too, and for no other', async () => {
+    const gates = { a: gate(), b: gate(), c: gate() }
+    const one = saga<{ at: keyof typeof gates }, null>('one/1').step('a', { run: async ({ input }) => await gates[input.at].wait() })
+    runner.register(one, null)
+    await runner.idle('k')
+    void runner.start(one, { at: 'a' }, { key: 'k' })
+    void runner.start(one, { at: 'c' }, { key: 'l' })
+    let isIdle = false
+    const idle = runner.idle('k').then(() => {
+      isIdle = true
+    })
+    await gates.a.reached
+    void runner.start(one, { at: 'b' }, { key: 'k' })
+    gates.a.open()
+    await gates.b.reached
+    expect(isIdle).toBe(false)
+    gates.b.open()
+    await idle
+    expect([runner.busy('k'), runner.busy('l')]).toEqual([false, true])
+    gates.c.open()
+    await runner.settled()
+  })
+
+  it('comes after a saga that supersedes, and when one fails', async () => {
+    const hold = gate()
+    const build = saga<null, null>('build/1').step('a', {
+      run: async ({ signal }) => {
+        void hold.wait()
+        await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      },
+    })
+    const remove = saga<null, null>('delete/1').step('d', noting('d', fails('no')))
+    runner.register(build, null)
+    runner.register(remove, null)
+    void runner.start(build, null, { key: 'k' })
+    await hold.reached
+    const idle = runner.idle('k')
+    void runner.start(remove, null, { key: 'k', supersedes: true })
+    await idle
+    expect([did, states()]).toEqual([
+      ['d', 'undo d'],
+      ['undone', 'undone'],
+    ])
+  })
+})
+
+describe('a saga that waits for its turn of the event loop', () => {
+  /** Uses up this turn: whoever asks next waits. */
+  const useUp = () => {
+    void turn()
+    const until = performance.now() + 10
+    while (performance.now() < until);
+  }
+  const one = saga<string, null>('one/1').step('a', {
+    run: ({ input }) => void did.push(input),
+    undo: ({ input }) => void did.push(`undo ${input}`),
+  })
+
+  it('begins no step after a stop, and goes on at the next start', async () => {
+    runner.register(one, null)
+    useUp()
+    const outcome = runner.start(one, 'a', { key: 'k' })
+    await Promise.resolve()
+    expect(did).toEqual([])
+    await runner.stop()
+    expect(await outcome).toMatchObject({ state: 'stopped' })
+    expect([did, states()]).toEqual([[], ['running']])
+    const next = newRunner()
+    next.register(one, null)
+    expect(next.resume()).toBe(1)
+    await next.settled()
+    expect([did, states()]).toEqual([['a'], ['done']])
+  })
+
+  it('begins no step when it is superseded meanwhile, and is ended before the one that supersedes it begins', async () => {
+    runner.register(one, null)
+    useUp()
+    const first = runner.start(one, 'first', { key: 'k' })
+    await Promise.resolve()
+    const second = runner.start(one, 'second', { key: 'k', supersedes: true })
+    expect(await Promise.all([first, second])).toMatchObject([{ state: 'undone', error: { message: 'superseded' } }, { state: 'done' }])
+    expect(did).toEqual(['undo first', 'second'])
   })
 })
 
