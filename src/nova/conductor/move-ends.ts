@@ -46,8 +46,10 @@ function settleMove(deps: ConductorDeps, uuid: string, migration: Migration): vo
   model.extras.setFlavors(uuid, { current, old: null, new: null })
   model.instances.setSystemMetadata(uuid, { old_vm_state: null })
   model.migrations.move(migration.id, ['finished', 'confirming'], 'confirmed')
-  if (staysOnHost(migration)) claimOnHost(deps, model.instances.get(uuid), resourcesOf(current))
-  else settle(deps, migration.uuid)
+  const instance = model.instances.get(uuid)
+  if (!staysOnHost(migration)) settle(deps, migration.uuid)
+  // One that has left its host since (its state was reset, and it was shelved) holds nothing there.
+  else if (instance.host !== null) claimOnHost(deps, instance, resourcesOf(current))
 }
 
 /**

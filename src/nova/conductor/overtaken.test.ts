@@ -258,3 +258,17 @@ it('what a guest did while nobody listened is seen once the work that goes on wi
   }
   expect(now()).toMatchObject({ vmState: 'stopped', powerState: PowerState.crashed, taskState: null })
 })
+
+it('a resized server whose state was reset, and which left its host then, can be deleted', async () => {
+  await using scene = await open()
+  const { cloud, uuid, model, now } = scene
+  await resized(scene)
+  model.instances.update(uuid, { vm_state: 'active' })
+  await shelving(scene).outcome
+  await cloud.conductor.begin(now(), offloadRule, anew(), { saga: offloadServer, input: { uuid, host: 'host1' } })
+  expect(now()).toMatchObject({ vmState: 'shelved_offloaded', host: null })
+  cloud.conductor.delete(now(), anew())
+  await cloud.settle()
+  expect(model.instances.find(uuid)).toBeNull()
+  expect(await cloud.leaks()).toEqual([])
+})
