@@ -12,7 +12,7 @@ import { type ComputeDriver, type GuestSpec, libvirtConfig, makeLibvirtDriver } 
 import { blankGuest } from '../contract/driver.ts'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
 import { until } from '../support/process.ts'
-import { makeRealHost, type RealHost, realHostMissing } from '../support/real-host.ts'
+import { keepTiny, makeRealHost, type RealHost, realHostMissing, takeTiny } from '../support/real-host.ts'
 
 const missing = realHostMissing() !== null || !(await tinyPrerequisites()).ok
 const never = new AbortController().signal
@@ -25,7 +25,9 @@ describe.skipIf(missing && !process.env.CI)('the devices of a real guest', () =>
   let spec: GuestSpec
 
   beforeAll(async () => {
+    takeTiny(join(dir, 'out'))
     tiny = await buildTiny({ workDir: join(dir, 'work'), outDir: join(dir, 'out'), log: () => {} })
+    keepTiny(join(dir, 'out'))
     host = await makeRealHost(join(dir, 'libvirt'))
     execFileSync('ip', ['-n', host.namespace, 'link', 'add', 'br0', 'type', 'bridge'])
     driver = makeLibvirtDriver({

@@ -9,20 +9,24 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { hasOpenstack, type ServeProcess, serve, until } from '../support/process.ts'
+import { hasOpenstack, type ServeProcess, until } from '../support/process.ts'
 import { makeRealHost, type RealHost, realHostMissing } from '../support/real-host.ts'
+import { Session } from '../support/session.ts'
 
 const missing = realHostMissing()
 
 describe.skipIf((missing !== null || !hasOpenstack) && !process.env.CI)('a real guest', () => {
   let host: RealHost
   let cloud: ServeProcess
+  let session: Session
+  let id: string
   const dir = mkdtempSync(join(tmpdir(), 'minicloud-guest-'))
   const dataDir = join(dir, 'data')
 
   beforeAll(async () => {
     host = await makeRealHost(join(dir, 'libvirt'))
-    cloud = await serve({ dataDir, driver: 'libvirt', env: host.env })
+    cloud = await host.serve({ dataDir })
+    session = await Session.login(cloud)
   }, 240_000)
   afterAll(async () => {
     await cloud?.[Symbol.asyncDispose]()
@@ -31,7 +35,8 @@ describe.skipIf((missing !== null || !hasOpenstack) && !process.env.CI)('a real 
     rmSync(dir, { recursive: true, force: true })
   }, 60_000)
 
-  const consoleLog = () => cloud.openstack('console', 'log', 'show', 'web1')
+  // What is asked often is asked without the client, which takes a second of a core each time.
+  const consoleLog = () => session.consoleLog(id)
   const says = (text: string | RegExp) =>
     until(
       `the guest to say ${text}`,
@@ -41,7 +46,7 @@ describe.skipIf((missing !== null || !hasOpenstack) && !process.env.CI)('a real 
       },
       120_000,
     )
-  const status = async () => (await cloud.json('server', 'show', 'web1')).status
+  const status = () => session.status(id)
   const becomes = (wanted: string) => until(`the server to be ${wanted}`, async () => ((await status()) === wanted ? true : null), 90_000)
 
   it('boots, gets its address, its name, its key and its user data', async () => {
@@ -53,8 +58,10 @@ describe.skipIf((missing !== null || !hasOpenstack) && !process.env.CI)('a real 
       ...['--user-data', join(dir, 'script.sh'), '--wait', 'web1'],
     )
     expect(created.status).toBe('ACTIVE')
+    id = created.id
     const address = /10\.20\.\d+\.\d+/.exec(JSON.stringify(created.addresses))?.[0] ?? 'no address'
     const log = await says('tiny: ready')
+    expect(await cloud.openstack('console', 'log', 'show', 'web1')).toContain('tiny: ready')
     expect(log).toContain(`tiny: dhcp eth0 ${address}/22`)
     expect(log).toContain('tiny: metadata from http://169.254.169.254')
     expect(log).toContain('tiny: hostname web1')
@@ -88,7 +95,8 @@ describe.skipIf((missing !== null || !hasOpenstack) && !process.env.CI)('a real 
 
   it('outlives minicloud and libvirtd', async () => {
     await cloud.stop('SIGKILL')
-    cloud = await serve({ dataDir, driver: 'libvirt', env: host.env })
+    cloud = await host.serve({ dataDir })
+    session = await Session.login(cloud)
     expect(await status()).toBe('ACTIVE')
     await host.libvirtd.restart()
     await until('the hypervisor to answer again', async () => (await consoleLog().catch(() => null)) && true, 60_000)

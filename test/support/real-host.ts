@@ -59,9 +59,9 @@ export async function makeRealHost(dir: string): Promise<RealHost> {
     virsh,
     async serve(options) {
       const tiny = join(options.dataDir, 'tiny')
-      if (existsSync(join(kept, 'tiny')) && !existsSync(tiny)) copy(join(kept, 'tiny'), tiny)
+      takeTiny(tiny)
       const cloud = await serve({ driver: 'libvirt', ...options, env: { ...env, ...options.env } })
-      if (existsSync(tiny) && !existsSync(join(kept, 'tiny'))) copy(tiny, join(kept, 'tiny'))
+      keepTiny(tiny)
       return cloud
     },
     async [Symbol.asyncDispose]() {
@@ -76,6 +76,21 @@ export async function makeRealHost(dir: string): Promise<RealHost> {
 
 const lines = (text: string) => text.split('\n').filter((line) => line.trim() !== '')
 const namespaces = () => lines(run('ip', 'netns', 'list')).map((line) => line.split(' ')[0] ?? '')
+
+const keptTiny = join(kept, 'tiny')
+
+/** What an earlier test built of the image, so that only what has changed since is built anew. */
+export function takeTiny(to: string): void {
+  if (existsSync(keptTiny) && !existsSync(to)) copy(keptTiny, to)
+}
+
+/** For later tests, in place of one that was built from other sources. */
+export function keepTiny(from: string): void {
+  const about = (dir: string) => (existsSync(join(dir, 'tiny.json')) ? readFileSync(join(dir, 'tiny.json'), 'utf8') : '')
+  if (['', about(keptTiny)].includes(about(from))) return
+  rmSync(keptTiny, { recursive: true, force: true })
+  copy(from, keptTiny)
+}
 
 /** All or nothing, since another test may look meanwhile. */
 function copy(from: string, to: string): void {
