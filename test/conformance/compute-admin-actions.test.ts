@@ -92,10 +92,30 @@ describe('deleting for later', () => {
     await cloud.settle()
     expect((await show()).status).toBe('SOFT_DELETED')
     expect((await call('GET', '/servers')).body.servers).toEqual([])
-    expect((await call('GET', '/servers?soft_deleted=true&all_tenants=1', { as: 'admin' })).body.servers).toHaveLength(1)
-    expect((await call('GET', '/servers?deleted=true&status=SOFT_DELETED&all_tenants=1', { as: 'admin' })).body.servers).toHaveLength(1)
     expect((await act({ restore: null })).status).toBe(202)
     expect((await show()).status).toBe('ACTIVE')
+  })
+
+  it('hides a server from lists that do not ask for it', async () => {
+    const kept = await make()
+    await call('DELETE', `/servers/${id}`)
+    await cloud.settle()
+    const found = async (query: string, as: 'admin' | 'demo' = 'admin') => {
+      const { body } = await call('GET', `/servers?${query}${as === 'admin' ? '&all_tenants=1' : ''}`, { as })
+      return body.servers.map((server: { id: string }) => server.id).sort()
+    }
+    const none = ['status=SOFT_DELETED', 'deleted=false&status=SOFT_DELETED', 'vm_state=soft-delete', 'deleted=true&soft_deleted=false']
+    for (const query of none) expect(await found(query), query).toEqual([])
+    for (const query of ['deleted=true', 'deleted=true&status=SOFT_DELETED', 'soft_deleted=true&status=SOFT_DELETED'])
+      expect(await found(query), query).toEqual([id])
+    expect(await found('soft_deleted=true')).toEqual([id, kept].sort())
+    for (const query of ['soft_deleted=true', 'deleted=true']) expect(await found(query, 'demo'), query).toEqual([kept])
+    expect(await found('status=SOFT_DELETED', 'demo')).toEqual([])
+    await act({ restore: null })
+    id = kept
+    await act({ forceDelete: null })
+    expect(await found('deleted=true&soft_deleted=false')).toEqual([kept])
+    id = (await found('', 'demo'))[0]
   })
 
   it('is overridden by force', async () => {

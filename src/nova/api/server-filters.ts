@@ -175,11 +175,13 @@ function scope({ context, search, path, enforce }: Incoming, where: Where, isAdm
 
   const changed = search.has('changes-since') || (search.has('changes-before') && context.version >= version('2.66'))
   const deleted = isAdmin && search.has('deleted') ? boolOf('deleted', search.get('deleted') ?? '') : null
-  if (deleted === true) where.add("(i.deleted != 0 OR i.vm_state = 'soft-delete')")
-  else if (deleted === false || !(changed || search.getAll('status').some((word) => word.toLowerCase() === 'deleted')))
-    where.add('i.deleted = 0')
-  const namesState = search.has('status') || (isAdmin && ['soft_deleted', 'vm_state'].some((name) => search.has(name)))
-  if (deleted !== true && !changed && !namesState) where.add("i.vm_state <> 'soft-delete'")
+  const softDeleted = isAdmin && search.has('soft_deleted') ? boolOf('soft_deleted', search.get('soft_deleted') ?? '') : deleted === true
+  if (deleted === true) where.add(softDeleted ? "(i.deleted != 0 OR i.vm_state = 'soft-delete')" : 'i.deleted != 0')
+  else if (deleted === false || !changed) {
+    const namesDeleted = deleted === null && search.getAll('status').some((word) => word.toLowerCase() === 'deleted')
+    if (!namesDeleted) where.add('i.deleted = 0')
+    if (!softDeleted) where.add("i.vm_state <> 'soft-delete'")
+  }
   return deleted === true || changed
 }
 
@@ -222,7 +224,6 @@ function fields({ context, search }: Incoming, where: Where, mayFilterAll: boole
     } else if (name === 'flavor') where.add('i.instance_type_id = (SELECT f.id FROM flavors f WHERE f.flavorid = ?)', value)
     else if (name === 'ip' || name === 'ip6') addresses(where, value, name === 'ip' ? 4 : 6)
     else if (name === 'locked') where.add('i.locked = ?', boolOf('locked', value) ? 1 : 0)
-    else if (name === 'soft_deleted' && boolOf('soft_deleted', value)) where.add("i.vm_state = 'soft-delete'")
   }
 }
 
