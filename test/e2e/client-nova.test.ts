@@ -1,13 +1,24 @@
-/** The real `nova` command on two pretended hosts: an old server's day and a new one's. */
+/** Every sub-command of the real `nova` on two pretended hosts: an old server's day and a new one's. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Client, type Clients, hasClients, startClients } from '../support/client.ts'
+import { type Clients, hasClients, startClients } from '../support/client.ts'
 import { type ServeProcess, serve } from '../support/process.ts'
+import { novaHostCommands } from './client/nova-hosts.ts'
+import { becomes, novaServerCommands } from './client/nova-servers.ts'
+
+/** Sub-commands that ask no cloud for anything. */
+const local = ['bash-completion', 'help']
 
 describe.skipIf(!hasClients && !process.env.CI)('nova', () => {
   let cloud: ServeProcess
   let clients: Clients
   beforeAll(async () => {
-    cloud = await serve({ driver: 'fake', env: { MINICLOUD_FAKE_HOSTS: '2', MINICLOUD_COMPUTE_HOST: 'host1' } })
+    const env = {
+      MINICLOUD_FAKE_HOSTS: '2',
+      MINICLOUD_COMPUTE_HOST: 'host1',
+      MINICLOUD_FAKE_LIVE_MIGRATION_DELAY_MS: '10000',
+      MINICLOUD_RECLAIM_INSTANCE_INTERVAL: '3600',
+    }
+    cloud = await serve({ driver: 'fake', env })
     clients = await startClients(cloud)
   })
   afterAll(async () => {
@@ -15,13 +26,10 @@ describe.skipIf(!hasClients && !process.env.CI)('nova', () => {
     await cloud?.[Symbol.asyncDispose]()
   })
 
-  const becomes = (client: Client, status: string) =>
-    expect.poll(async () => await client.text('show', 's'), { timeout: 20_000 }).toMatch(new RegExp(`\\| status +\\| ${status} +\\|`))
-
   it.each(['2.1', '2.53', undefined])('at %s takes a server through its life', async (version) => {
     const nova = clients.nova({ version })
     await nova.text('boot', '--image', 'tiny', '--flavor', 'm1.nano', '--nic', 'net-name=private', '--meta', 'a=b', '--poll', 's')
-    await becomes(nova, 'ACTIVE')
+    await becomes(nova, 's', 'ACTIVE')
     expect(await nova.text('list')).toMatch(/\| s +\| ACTIVE +\| - +\| Running +\| private=10\./)
     expect(await nova.text('diagnostics', 's')).toMatch(/memory|num_cpus/)
     const steps: [string[], string][] = [
@@ -42,7 +50,7 @@ describe.skipIf(!hasClients && !process.env.CI)('nova', () => {
     ]
     for (const [args, status] of steps) {
       await nova.text(...args)
-      await becomes(nova, status)
+      await becomes(nova, 's', status)
     }
     expect(await nova.refused('unpause', 's')).toContain("Cannot 'unpause'")
     expect(await nova.text('interface-list', 's')).toContain('ACTIVE')
@@ -56,7 +64,7 @@ describe.skipIf(!hasClients && !process.env.CI)('nova', () => {
       expect(await nova.text('server-tag-list', 's')).toMatch(/\| x +\|\n\| y/)
     }
     await nova.text('image-create', '--poll', 's', 'picture')
-    await nova.text('delete', 's')
+    await nova.text('force-delete', 's')
     await expect.poll(async () => await nova.text('list'), { timeout: 20_000 }).not.toContain('ACTIVE')
   })
 
@@ -92,5 +100,15 @@ describe.skipIf(!hasClients && !process.env.CI)('nova', () => {
     await nova.text('flavor-key', 'f', 'set', 'hw:cpu_policy=shared')
     expect(await nova.text('flavor-show', 'f')).toContain('hw:cpu_policy')
     await nova.text('flavor-delete', 'f')
+  })
+
+  novaServerCommands(() => clients)
+  novaHostCommands(() => clients)
+
+  it('has no sub-command that was not run above', async () => {
+    const help = await clients.nova().text('help')
+    const commands = [...help.matchAll(/^ {4}([a-z][a-z-]+)(?: |$)/gm)].map(([, command = '']) => command)
+    expect(commands.length).toBeGreaterThan(100)
+    expect(commands.filter((command) => !local.includes(command) && !clients.ran.has(`nova ${command}`))).toEqual([])
   })
 })
