@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import type { DriverLog } from '../driver.ts'
 import type { Names } from '../names.ts'
-import { inside, run, sysctl } from './run.ts'
+import { inside, run, runList, sysctl } from './run.ts'
 
 export type Host = {
   prefix: string
@@ -21,7 +21,7 @@ export type Link = { name: string; mtu: number; master: string | null; up: boole
 /** @throws {CommandFailed} */
 export async function listLinks(space: string | null): Promise<Map<string, Link>> {
   type Seen = { ifname: string; mtu: number; master?: string; flags: string[] }
-  const seen = JSON.parse(await run(inside(space, ['ip', '-j', 'link', 'show']))) as Seen[]
+  const seen = JSON.parse(await runList(inside(space, ['ip', '-j', 'link', 'show']))) as Seen[]
   return new Map(
     seen.map((one) => [one.ifname, { name: one.ifname, mtu: one.mtu, master: one.master ?? null, up: one.flags.includes('UP') }]),
   )

@@ -1,7 +1,7 @@
 /** Brings devices, addresses, routes and routing rules to what is wanted, whatever they were: what differs is changed, what is right is left alone. */
 import { isIPv6 } from 'node:net'
 import { CommandFailed } from '../errors.ts'
-import { inside, ipBatch, run } from './run.ts'
+import { inside, ipBatch, runList } from './run.ts'
 
 /** With `mac`, addresses that come are announced to the neighbours (needs `arp_notify`), who may know them at another device. */
 export type WantedDevice = { addresses: string[]; mtu: number; mac?: string }
@@ -28,12 +28,14 @@ type Lines = { removals: string[]; additions: string[] }
 
 /** @throws {CommandFailed} */
 export async function convergeNamespace(space: string, wanted: WantedNamespace): Promise<void> {
-  const said = await run(inside(space, ['ip', '-j', '-batch', '-']), { stdin: 'addr show\nroute show table all proto static\nrule show\n' })
+  const said = await runList(inside(space, ['ip', '-j', '-batch', '-']), {
+    stdin: 'addr show\nroute show table all proto static\nrule show\n',
+  })
   const [devices = '[]', routes = '[]', rules = '[]'] = said.split('\n').filter((line) => line.startsWith('['))
   const seen = JSON.parse(devices) as SeenDevice[]
   const seenRoutes = JSON.parse(routes) as SeenRoute[]
   if (wanted.routes.some((route) => isIPv6(route.via))) {
-    const v6 = await run(inside(space, ['ip', '-6', '-j', 'route', 'show', 'proto', 'static']))
+    const v6 = await runList(inside(space, ['ip', '-6', '-j', 'route', 'show', 'proto', 'static']))
     seenRoutes.push(...(JSON.parse(v6.trim() || '[]') as SeenRoute[]))
   }
 
@@ -52,7 +54,7 @@ export async function convergeNamespace(space: string, wanted: WantedNamespace):
 
 /** One device of a namespace that is not ours alone: nothing else there is touched. @throws {CommandFailed} */
 export async function convergeDevice(space: string | null, name: string, wanted: WantedDevice): Promise<void> {
-  const seen = JSON.parse(await run(inside(space, ['ip', '-j', 'addr', 'show', 'dev', name]))) as SeenDevice[]
+  const seen = JSON.parse(await runList(inside(space, ['ip', '-j', 'addr', 'show', 'dev', name]))) as SeenDevice[]
   await ipBatch(space, deviceLines(seen, name, wanted))
 }
 

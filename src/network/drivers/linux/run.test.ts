@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CommandFailed } from '../errors.ts'
-import { inside, run, runForServer } from './run.ts'
+import { inside, run, runForServer, runList } from './run.ts'
 
 const node = process.execPath
 
@@ -15,6 +18,15 @@ describe('programs of the host', () => {
       stderr: expect.stringContaining('no luck'),
     })
     await expect(run(['no-such-program-anywhere'])).rejects.toMatchObject({ stderr: 'no such program', exitCode: null })
+  })
+
+  it('list anew what changed while it was listed', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'minicloud-list-')), 'asked')
+    const code = `const fs = require('node:fs'); fs.appendFileSync('${file}', '.'); const n = fs.readFileSync('${file}').length
+      if (n < 3) console.error('Dump was interrupted and may be inconsistent.'); console.log(n)`
+    expect(await runList([node, '-e', code])).toBe('3\n')
+    rmSync(dirname(file), { recursive: true })
+    await expect(runList(['sh', '-c', 'echo Dump was interrupted >&2'])).rejects.toThrow(/changes all the time/)
   })
 
   it('are ended at their deadline', async () => {

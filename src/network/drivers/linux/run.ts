@@ -6,11 +6,29 @@ import { CommandFailed } from '../errors.ts'
 
 export type RunOptions = { stdin?: string; deadlineMs?: number }
 
+const mostTries = 20
+
 /**
  * Runs a program to its end and gives what it printed.
  * @throws {CommandFailed} with the program's own words when it is missing, fails, or outlives its deadline (10 s unless told).
  */
-export function run(command: readonly string[], options: RunOptions = {}): Promise<string> {
+export async function run(command: readonly string[], options: RunOptions = {}): Promise<string> {
+  return (await runToEnd(command, options)).stdout
+}
+
+/**
+ * The same for a list that the kernel gives in pieces: when something changed meanwhile, which may leave out what is there, it is asked again.
+ * @throws {CommandFailed} as {@link run}, and when the kernel never comes to rest.
+ */
+export async function runList(command: readonly string[], options: RunOptions = {}): Promise<string> {
+  for (let tries = 0; tries < mostTries; tries++) {
+    const { stdout, stderr } = await runToEnd(command, options)
+    if (!stderr.includes('Dump was interrupted')) return stdout
+  }
+  throw new CommandFailed(shown(command), null, 'what it lists changes all the time')
+}
+
+function runToEnd(command: readonly string[], options: RunOptions): Promise<{ stdout: string; stderr: string }> {
   const [file = '', ...args] = command
   return new Promise((resolve, reject) => {
     const child = execFile(
@@ -18,7 +36,7 @@ export function run(command: readonly string[], options: RunOptions = {}): Promi
       args,
       { timeout: options.deadlineMs ?? 10_000, killSignal: 'SIGKILL', maxBuffer: 64 << 20 },
       (error, stdout, stderr) => {
-        if (!error) return resolve(stdout)
+        if (!error) return resolve({ stdout, stderr })
         const said = child.killed ? 'took too long' : error.code === 'ENOENT' ? 'no such program' : stderr
         reject(new CommandFailed(shown(command), typeof error.code === 'number' ? error.code : null, said, error))
       },
