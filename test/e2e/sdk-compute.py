@@ -141,6 +141,8 @@ if minor >= 11:
 else:
     refused(compute.force_service_down, second, second.host, second.binary)
     refused(compute.update_service_forced_down, second, second.host, second.binary)
+    if version == 'default':
+        compute.update_service_forced_down(second, second.host, second.binary, forced=False)
 check(len(list(compute.hypervisors(details=True))) == 2, 'hypervisors')
 hypervisor = compute.find_hypervisor('host1-2')
 check(compute.get_hypervisor(hypervisor.id).name == 'host1-2', 'one hypervisor')
@@ -258,7 +260,7 @@ refused(compute.delete_volume_attachment, volume, server, ignore_missing=False)
 # Moves.
 home = compute.get_server(server).compute_host
 away = 'host1-2' if home == 'host1' else 'host1'
-compute.live_migrate_server(server, host=away, **({'block_migration': False} if minor < 25 else {'block_migration': 'auto'}))
+compute.live_migrate_server(server, host=away, **({'block_migration': False, 'force': True} if minor < 25 else {'block_migration': 'auto'}))
 refused(lambda: list(compute.server_migrations(server)))
 
 
