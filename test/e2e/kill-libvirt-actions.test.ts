@@ -4,7 +4,7 @@
  *
  * The cuts come at rows of the saga's log and, inside the driver, when a file shows that a copy is under way.
  */
-import { existsSync, mkdtempSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, statSync, watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -80,14 +80,22 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`kill -9 in the m
     (name: RegExp, ...path: string[]) =>
     () =>
       files(...path).some((file) => name.test(file))
-  /** Whether there is one that was not there at the first look. */
-  const newFile = (name: string) => {
-    let was: number | undefined
+  /** Whether the file has come or gone since this was asked for, however briefly. */
+  const touched = (name: string) => {
+    let seen = false
+    const watcher = watch(join(dataDir, 'instances', id), (event, file) => {
+      seen ||= event === 'rename' && file === name
+    })
     return () => {
-      const now = statSync(join(dataDir, 'instances', id, name), { throwIfNoEntry: false })?.ino ?? 0
-      was ??= now
-      return now !== 0 && now !== was
+      if (seen) watcher.close()
+      return seen
     }
+  }
+  /** Whether there is one that was not there when this was asked for; a number of a file that went may be another's. */
+  const newFile = (name: string) => {
+    const born = () => statSync(join(dataDir, 'instances', id, name), { throwIfNoEntry: false })?.birthtimeMs ?? 0
+    const was = born()
+    return () => born() > was
   }
   /** What there is of one running guest, which is settled: `more` where it has more than usual. */
   const usual = { domains: 1, taps: 1, files: ['console.log', 'root'], unfinished: 0, ports: 1, allocations: 3, partial: [] as string[] }
@@ -162,7 +170,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`kill -9 in the m
     }
     await cutAt(['snapshot-server/1:image:started'], copy)
     await isWhole()
-    await cutWhen('a file system at rest', hasFile(/^frozen$/), copy)
+    await cutWhen('a file system at rest', touched('frozen'), copy)
     await isWhole()
     await cutWhen('a copy under way', hasFile(/^snapshot-/), copy)
     await isWhole()
@@ -221,7 +229,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`kill -9 in the m
     await cutAt(['rebuild-server/1:end:finished'], rebuild)
     await session.becomes(id, 'ACTIVE')
     expect((await booted(session, id, 1)).mark).toBe('nobody')
-    await cutWhen('the disk gone', () => !hasFile(/^root$/)(), rebuild)
+    await cutWhen('the disk gone', touched('root'), rebuild)
     await session.becomes(id, 'ACTIVE')
     await cutWhen('the guest being started', newFile('console.log'), rebuild)
     await session.becomes(id, 'ACTIVE')
