@@ -24,9 +24,8 @@ export const partial: Readonly<Record<string, string>> = {
   'DELETE /servers/{server_id}/os-volume_attachments/{volume_id}': 'no volume can be found: no volume service',
   'POST /os-volumes_boot': 'boots from an image: no volumes',
   'POST /servers/{server_id}/shares': 'no share can be found: no share service',
-  'POST /servers/{server_id}/remote-consoles': 'RDP and MKS on the fake host alone, SPICE where QEMU has it',
-  'POST /servers/{server_id}/action#os-getSPICEConsole': 'always refused: no host offers it',
-  'POST /servers/{server_id}/action#os-getRDPConsole': 'always refused: no host offers it',
+  'POST /servers/{server_id}/remote-consoles': 'RDP and MKS on the fake host alone',
+  'POST /servers/{server_id}/action#os-getRDPConsole': 'on the fake host alone',
   'POST /os-assisted-volume-snapshots': 'always refused: no server has such a volume',
   'DELETE /os-assisted-volume-snapshots/{snapshot_id}': 'always refused: no server has such a volume',
 }
