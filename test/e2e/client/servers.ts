@@ -116,7 +116,11 @@ export function serverCommands(desk: () => Desk): void {
   it('server show, set and unset', async () => {
     const { old, recent } = desk()
     expect(await old.json('server', 'show', 'early', '--diagnostics')).toMatchObject({ memory: 196_608, vda_read: 0 })
-    expect(await recent.json('server', 'show', 'early', '--diagnostics')).toMatchObject({ driver: 'fake', num_cpus: 1, config_drive: true })
+    expect(await recent.json('server', 'show', 'early', '--diagnostics')).toMatchObject({
+      driver: 'libvirt',
+      num_cpus: 1,
+      config_drive: true,
+    })
     expect((await recent.json('server', 'show', 'late', '--topology')).topology).toEqual({ nodes: [], pagesize_kb: null })
     expect(await old.refused('server', 'show', 'late', '--topology')).toContain('2.78')
     await recent.text(
