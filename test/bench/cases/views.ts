@@ -6,7 +6,7 @@ import { load } from '../wire.ts'
 
 const servers = 100
 const rounds = 3
-/** For the same bytes: later versions show more of a server, and what is shown has its cost. */
+/** Either way; the bytes of both answers stand beside it, since later versions show more. */
 const bar = 1.3
 
 export async function viewsCase(): Promise<CaseResult> {
@@ -33,12 +33,11 @@ export async function viewsCase(): Promise<CaseResult> {
     const cost = (version: string) => costOf(session, `/compute/v2.1${path}`, version, count)
     const [oldest, newest] = [await cost('2.1'), await cost('2.104')]
     const ratio = newest.ms / oldest.ms
-    const more = Math.max(1, newest.bytes / oldest.bytes)
     rows.push({
       what: `GET ${path.replace(id, '{id}')}`,
       value: `${ratio.toFixed(2)} × (${oldest.ms.toFixed(2)} and ${newest.ms.toFixed(2)} ms; ${oldest.bytes} and ${newest.bytes} bytes)`,
-      bar: `≤ ${(bar * more).toFixed(2)} ×`,
-      met: ratio <= bar * more,
+      bar: `≤ ${bar} ×`,
+      met: Math.max(ratio, 1 / ratio) <= bar,
     })
   }
   return { name: 'CPU of a view, at 2.104 against 2.1', rows }
