@@ -18,6 +18,3 @@ export function listAssets(folder: string): string[] {
   const names = isSea() ? getAssetKeys().filter((key) => key.startsWith(folder)) : readdirSync(root + folder).map((name) => folder + name)
   return names.sort()
 }
-
-/** Whether this process is the single executable. */
-export const inSingleExecutable = isSea

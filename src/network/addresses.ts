@@ -38,7 +38,7 @@ export function ipText(number: bigint, version: IpVersion): string {
 
 export const keyOf = (number: bigint, version: IpVersion): string => number.toString(16).padStart(widths[version], '0')
 export const keyNumber = (key: string): bigint => BigInt(`0x${key}`)
-export const keyVersion = (key: string): IpVersion => (key.length === 8 ? 4 : 6)
+const keyVersion = (key: string): IpVersion => (key.length === 8 ? 4 : 6)
 export const keyText = (key: string): string => ipText(keyNumber(key), keyVersion(key))
 export const nextKey = (key: string): string => keyOf(keyNumber(key) + 1n, keyVersion(key))
 export const previousKey = (key: string): string => keyOf(keyNumber(key) - 1n, keyVersion(key))

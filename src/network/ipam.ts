@@ -78,14 +78,6 @@ export function release(db: Database, subnetId: string, key: string): void {
   addRange(db, subnetId, first, last)
 }
 
-/** The number of free addresses in the pools. */
-export function countFree(db: Database, subnetId: string): bigint {
-  return db
-    .prepare<Range>('SELECT first_key, last_key FROM ipavailabilityranges WHERE subnet_id = ?')
-    .all(subnetId)
-    .reduce((sum, range) => sum + keyNumber(range.last_key) - keyNumber(range.first_key) + 1n, 0n)
-}
-
 function take(db: Database, subnetId: string, range: Range, key: string): void {
   dropRange(db, subnetId, range)
   if (range.first_key < key) addRange(db, subnetId, range.first_key, previousKey(key))

@@ -182,7 +182,7 @@ export function deletePortRow(store: Store, id: string): void {
 }
 
 /** Whether a port with this owner belongs to a server. */
-export const isGuest = (deviceOwner: string): boolean => deviceOwner.startsWith('compute:')
+const isGuest = (deviceOwner: string): boolean => deviceOwner.startsWith('compute:')
 
 const lastMark = 65_534
 

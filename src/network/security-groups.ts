@@ -50,7 +50,7 @@ export type NewRule = {
   description?: string
 }
 
-export const defaultGroupId = (store: Store, projectId: string): string | undefined =>
+const defaultGroupId = (store: Store, projectId: string): string | undefined =>
   store.db.prepare<{ id: string }>('SELECT security_group_id AS id FROM default_security_group WHERE project_id = ?').get(projectId)?.id
 
 /** The project's default group, made if it isn't there yet; it doesn't count against the quota. */

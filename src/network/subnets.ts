@@ -132,7 +132,7 @@ export function deleteSubnet(store: Store, id: string): void {
   })
 }
 
-export const poolsOf = (store: Store, subnetId: string): Pool[] =>
+const poolsOf = (store: Store, subnetId: string): Pool[] =>
   store.db
     .prepare<Range>('SELECT first_key, last_key FROM ipallocationpools WHERE subnet_id = ? ORDER BY first_key')
     .all(subnetId)

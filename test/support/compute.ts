@@ -24,7 +24,7 @@ import { type FakeDriver, fakeConfig, makeFakeDriver } from '../../src/nova/virt
 import { makePlacement } from '../../src/placement/index.ts'
 import { testGround } from './ground.ts'
 
-export const computeSections: Section[] = [
+const computeSections: Section[] = [
   novaConfig,
   quotaConfig,
   apiConfig,

@@ -140,15 +140,3 @@ export async function serve({
   )
   return new ServeProcess({ dataDir: dir, ready, child, ownsDir: dataDir === undefined, exited })
 }
-
-/** Starts a process that is expected to end by itself, as with `[debug] crash_at`; resolves with how it ended. */
-export async function serveUntilEnd(options: ServeOptions): Promise<number | NodeJS.Signals> {
-  try {
-    const process_ = await serve(options)
-    return await process_.exited
-  } catch (error) {
-    const match = /minicloud ended with (\S+):/.exec(String(error))
-    if (!match) throw error
-    return match[1] === 'SIGKILL' ? 'SIGKILL' : Number(match[1])
-  }
-}

@@ -27,7 +27,7 @@ const count = (counts: Counts, table: string, rows: number): void => {
   if (rows > 0) counts.set(table, (counts.get(table) ?? 0) + rows)
 }
 
-export function readSchema({ sqlite }: Database): Schema {
+function readSchema({ sqlite }: Database): Schema {
   const tables = sqlite.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").pluck().all() as string[]
   const shadowed = tables.filter((name) => tables.includes(`shadow_${name}`))
   const children = new Map<string, Reference[]>([[keyless.parent, [keyless]]])

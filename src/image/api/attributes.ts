@@ -66,7 +66,7 @@ export function requireSettable(name: string): void {
 }
 
 /** @throws {CloudError} `invalid`, in Glance's words. */
-export function checkShape(schema: TSchema, value: unknown): void {
+function checkShape(schema: TSchema, value: unknown): void {
   try {
     check(schema, value)
   } catch (error) {

@@ -67,7 +67,7 @@ export const importImage = operation({
 type Slice = { start: number; end: number }
 
 /** One range of bytes, inclusive; `null` for what cannot be satisfied. @see https://www.rfc-editor.org/rfc/rfc9110#name-range */
-export function parseRange(header: string, size: number): Slice | null {
+function parseRange(header: string, size: number): Slice | null {
   const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim())
   const [first = '', last = ''] = match?.slice(1) ?? []
   if (!match || (first === '' && last === '')) return null

@@ -21,7 +21,7 @@ const signature = 'TINY'
 const efiSystemPartition = 0xef
 const linuxPartition = 0x83
 
-export const serialConsole = process.arch === 'x64' ? 'ttyS0,115200n8' : 'ttyAMA0'
+const serialConsole = process.arch === 'x64' ? 'ttyS0,115200n8' : 'ttyAMA0'
 export const kernelCommandLine = `console=tty0 console=${serialConsole} quiet`
 
 /** @throws {Error} if a tool fails. */
@@ -93,7 +93,7 @@ export async function buildDisk(
 type Partition = { active: boolean; type: number; at: number; sectors: number }
 
 /** Sector 0: boot code, signature, up to four partitions (addresses by sector only; cylinders say "too far"). */
-export function masterBootRecord(code: Buffer, partitions: readonly Partition[]): Buffer {
+function masterBootRecord(code: Buffer, partitions: readonly Partition[]): Buffer {
   const sector = Buffer.alloc(sectorBytes)
   code.copy(sector, 0, 0, 440)
   sector.write(signature, 440, 'latin1')

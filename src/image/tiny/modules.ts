@@ -41,7 +41,7 @@ export type KernelModule = { name: string; path: string; content: Buffer; depend
 export type ModuleSet = { modules: KernelModule[]; dep: string; alias: string }
 
 /** The name a module has inside the kernel: dashes and underscores are the same. */
-export function moduleName(path: string): string {
+function moduleName(path: string): string {
   return basename(path)
     .replace(/\.ko(\.(gz|xz|zst))?$/, '')
     .replaceAll('-', '_')
@@ -70,7 +70,7 @@ export async function collectModules(versionDirectory: string, wanted: readonly 
 }
 
 /** Orders modules by path and writes their tables. A line of `modules.dep` names all dependencies, nearest first, as `depmod` does. */
-export function moduleTables(unordered: readonly KernelModule[]): ModuleSet {
+function moduleTables(unordered: readonly KernelModule[]): ModuleSet {
   const modules = [...unordered].sort((a, b) => (a.path < b.path ? -1 : 1))
   const byName = new Map(modules.map((one) => [one.name, one]))
   const dependenciesOf = (of: KernelModule): string[] => {

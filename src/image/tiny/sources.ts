@@ -31,7 +31,7 @@ const kernelPackages = x64
   : ['linux-image-cloud-arm64', 'linux-image-virtual', 'linux-image-arm64']
 export const uefiFileName = x64 ? 'BOOTX64.EFI' : 'BOOTAA64.EFI'
 const systemdBoot = `usr/lib/systemd/boot/efi/systemd-boot${x64 ? 'x64' : 'aa64'}.efi`
-export const offlineRemedy = 'bring an image of your own instead: minicloud image add FILE'
+const offlineRemedy = 'bring an image of your own instead: minicloud image add FILE'
 
 /** @throws {Error} that names what is missing and the remedy. */
 export async function findSources(options: FetchOptions): Promise<Sources> {

@@ -40,7 +40,7 @@ export const standardOf = (values: Values): { name: string; description: string 
 
 export const optionalFlag = (value: unknown): boolean | undefined => (value === undefined ? undefined : flagOf(value))
 
-export const visibleNetworks = ({ projectId: mine, all }: Viewer): Condition =>
+const visibleNetworks = ({ projectId: mine, all }: Viewer): Condition =>
   all ? { sql: '1', params: [] } : { sql: '(t.project_id = ? OR t.shared = 1 OR t.external = 1)', params: [mine] }
 
 const attributes: Attributes = {

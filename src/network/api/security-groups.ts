@@ -141,7 +141,7 @@ function newRule(values: Values, owner: string): NewRule {
   }
 }
 
-export const securityGroupRules: Resource<Rule> = {
+const securityGroupRules: Resource<Rule> = {
   name: 'security_group_rule',
   collection: 'security_group_rules',
   path: '/security-group-rules',

@@ -6,7 +6,7 @@
  */
 import { createServer } from 'node:net'
 
-export const metadataAddress = { host: '169.254.169.254', port: 80 }
+const metadataAddress = { host: '169.254.169.254', port: 80 }
 
 /** Runs until the parent holds the socket, then ends the process: with 1, and a word on stderr, when the port could not be opened. */
 export function runNetnsListener(): void {

@@ -147,7 +147,7 @@ export function checkRouter(router: RouterPlan): void {
 }
 
 /** @throws {InvalidPlan} */
-export function checkExternal(external: ExternalPlan): void {
+function checkExternal(external: ExternalPlan): void {
   uuid('network', external.networkId)
   integer('mtu', external.mtu, 68, 65_535)
   for (const own of external.hostIps) {

@@ -202,7 +202,7 @@ function nicsFor({ body, context, enforce, allows }: Request, nova: NovaApi): Re
 }
 
 /** A host name from a display name: letters, digits and dashes; what has none of them gets a name of its own. */
-export function hostnameOf(name: string): string {
+function hostnameOf(name: string): string {
   const label = name
     .normalize('NFKD')
     .replace(/[\s_.]+/g, '-')

@@ -108,7 +108,7 @@ const listOf =
     }
   }
 
-export const listFlavors = operation({
+const listFlavors = operation({
   method: 'GET',
   path: '/flavors',
   status: 200,
@@ -117,7 +117,7 @@ export const listFlavors = operation({
   handle: listOf('/flavors', flavorSummary),
 })
 
-export const detailFlavors = operation({
+const detailFlavors = operation({
   method: 'GET',
   path: '/flavors/detail',
   status: 200,
@@ -130,7 +130,7 @@ const shown = (flavor: Flavor, { allows, context }: Incoming) => ({
   flavor: flavorView({ flavor, showsExtraSpecs: allows(specsRule) }, context),
 })
 
-export const showFlavor = operation({
+const showFlavor = operation({
   method: 'GET',
   path: '/flavors/{flavor_id}',
   status: 200,
@@ -205,7 +205,7 @@ function toNewFlavor({ flavor }: { flavor: Asked }): NewFlavor {
   }
 }
 
-export const createFlavor = operation({
+const createFlavor = operation({
   method: 'POST',
   path: '/flavors',
   status: 200,
@@ -215,7 +215,7 @@ export const createFlavor = operation({
   handle: (request: Incoming<NewFlavor>, nova: NovaApi) => shown(nova.model.flavors.create(request.body), request),
 })
 
-export const updateFlavor = operation({
+const updateFlavor = operation({
   method: 'PUT',
   path: '/flavors/{flavor_id}',
   since: '2.55',
@@ -230,7 +230,7 @@ export const updateFlavor = operation({
   },
 })
 
-export const deleteFlavor = operation({
+const deleteFlavor = operation({
   method: 'DELETE',
   path: '/flavors/{flavor_id}',
   status: 202,

@@ -34,7 +34,7 @@ const absolute = view<Figures>({
   totalServerGroupsUsed: ({ serverGroups }) => serverGroups,
 })
 
-export const showLimits = operation({
+const showLimits = operation({
   method: 'GET',
   path: '/limits',
   status: 200,

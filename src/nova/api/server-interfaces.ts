@@ -17,7 +17,7 @@ import { serverOf } from './servers.ts'
 type ShownPort = { port: Port; tag: string | null }
 
 /** A port as an attachment; also what attaching one answers. */
-export const interfaceView = view<ShownPort>({
+const interfaceView = view<ShownPort>({
   port_id: ({ port }) => port.id,
   port_state: ({ port }) => port.status,
   net_id: ({ port }) => port.networkId,

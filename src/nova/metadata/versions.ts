@@ -3,7 +3,7 @@
  *
  * @see https://docs.openstack.org/nova/latest/user/metadata.html
  */
-export const ec2Versions = [
+const ec2Versions = [
   '1.0',
   '2007-01-19',
   '2007-03-01',

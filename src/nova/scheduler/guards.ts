@@ -16,7 +16,7 @@ const isolated = ({ metadata }: Aggregate, traits: ReadonlySet<string>): string[
     return key.startsWith(traitKey) && value === 'required' && !traits.has(name) ? [name] : []
   })
 
-export const computeFilter: Filter = {
+const computeFilter: Filter = {
   name: 'ComputeFilter',
   why: ({ service }) => {
     if (service.disabled) return `the service is disabled (${service.disabledReason ?? 'no reason given'})`

@@ -16,7 +16,7 @@ type Pair = { readonly flavor: string | undefined; readonly image: string | unde
 const noLimit = 65_536
 const isTrue = (text: string | undefined): boolean => /^\s*(1|t|true|on|y|yes)\s*$/i.test(text ?? '')
 
-export const wishOf = ({ flavor, image }: Wishes, name: string, namespace = 'hw'): Pair => ({
+const wishOf = ({ flavor, image }: Wishes, name: string, namespace = 'hw'): Pair => ({
   flavor: flavor.extraSpecs[`${namespace}:${name}`],
   image: image?.properties[`${namespace}_${name}`],
 })

@@ -113,7 +113,7 @@ function metricSum({ weightSetting, weightOfUnavailable }: WeigherOptions['metri
   }
 }
 
-export const weighersOf = (options: WeigherOptions): Weigher[] => [
+const weighersOf = (options: WeigherOptions): Weigher[] => [
   { name: 'RAMWeigher', key: 'ram_weight_multiplier', multiplier: options.ramWeightMultiplier, score: ({ free }) => free.memoryMib },
   { name: 'CPUWeigher', key: 'cpu_weight_multiplier', multiplier: options.cpuWeightMultiplier, score: ({ free }) => free.vcpus },
   { name: 'DiskWeigher', key: 'disk_weight_multiplier', multiplier: options.diskWeightMultiplier, score: ({ free }) => free.diskGib },

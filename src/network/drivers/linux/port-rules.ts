@@ -13,8 +13,8 @@ import { protocolNumbers } from '../protocols.ts'
 import type { Ruleset } from './tables.ts'
 
 /** Marks of frames: from the guest of port n, to the guest of port n, from and to devices of the cloud's own. */
-export const markFrom = (port: { mark: number }) => 0x10000 + port.mark
-export const markTo = (port: { mark: number }) => 0x20000 + port.mark
+const markFrom = (port: { mark: number }) => 0x10000 + port.mark
+const markTo = (port: { mark: number }) => 0x20000 + port.mark
 export const markFromOwn = 0x30000
 export const markToOwn = 0x40000
 
