@@ -3,3 +3,4 @@ export { type FakeConfig, fakeConfig, type LibvirtConfig, libvirtConfig, type Sp
 export * from './driver.ts'
 export { type FakeAction, type FakeDriver, type FakeDriverDeps, makeFakeDriver } from './fake/index.ts'
 export { type DiskTool, type LibvirtDriverDeps, type LibvirtProbe, makeLibvirtDriver, probeKvm, probeLibvirt } from './libvirt/index.ts'
+export * from './specs.ts'

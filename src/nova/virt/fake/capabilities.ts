@@ -4,7 +4,8 @@
  */
 import type { Clock } from '../../../base/clock.ts'
 import type { FakeConfig } from '../config.ts'
-import { type ComputeDriver, GuestError, type GuestSpec, PowerState } from '../driver.ts'
+import { type ComputeDriver, GuestError, PowerState } from '../driver.ts'
+import type { GuestSpec } from '../specs.ts'
 import { checkedUuid, oneLine } from '../text.ts'
 import type { FakeConsoles } from './consoles.ts'
 import type { Faults } from './faults.ts'

@@ -7,7 +7,8 @@ import { manualClock } from '../../../base/clock.ts'
 import { loadConfig } from '../../../base/config/index.ts'
 import { silentLog } from '../../../base/log.ts'
 import { fakeConfig } from '../config.ts'
-import { type ComputeDriver, type GuestSpec, PowerState } from '../driver.ts'
+import { type ComputeDriver, PowerState } from '../driver.ts'
+import type { GuestSpec } from '../specs.ts'
 import { makeFakeDriver } from './driver.ts'
 
 let stateDir: string

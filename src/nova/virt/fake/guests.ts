@@ -4,7 +4,8 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { GuestSpec, PowerState } from '../driver.ts'
+import type { PowerState } from '../driver.ts'
+import type { GuestSpec } from '../specs.ts'
 
 export type FakeGuest = {
   readonly uuid: string

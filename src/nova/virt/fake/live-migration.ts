@@ -2,7 +2,8 @@
  * Guests that move between pretended hosts while they run: what is copied is a line of text, but it takes its time from the
  * clock, tells how far it is, and can be called off or hurried.
  */
-import { type CopyProgress, GuestError, type GuestSpec, type LiveMigration, PowerState } from '../driver.ts'
+import { type CopyProgress, GuestError, type LiveMigration, PowerState } from '../driver.ts'
+import type { GuestSpec } from '../specs.ts'
 import { checkedUuid } from '../text.ts'
 import type { FakeHost } from './capabilities.ts'
 import { type FakeGuest, guestOf, pack, unpack } from './guests.ts'

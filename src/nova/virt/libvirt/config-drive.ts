@@ -8,7 +8,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, normalize, sep } from 'node:path'
 import { promisify } from 'node:util'
-import type { ConfigDrive } from '../driver.ts'
+import type { ConfigDrive } from '../specs.ts'
 
 const run = promisify(execFile)
 const vfatBytes = 64 << 20

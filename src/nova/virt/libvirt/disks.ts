@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ConfigDrive, DiskSpec, GuestSpec } from '../driver.ts'
+import type { ConfigDrive, DiskSpec, GuestSpec } from '../specs.ts'
 import { checkedUuid } from '../text.ts'
 import type { Access } from './access.ts'
 import { makeConfigDrive } from './config-drive.ts'

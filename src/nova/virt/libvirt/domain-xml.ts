@@ -6,7 +6,7 @@
  *
  * @see https://libvirt.org/formatdomain.html
  */
-import type { DiskSpec, GuestSpec, GuestTuning, NicBandwidth, NicSpec } from '../driver.ts'
+import type { DiskSpec, GuestSpec, GuestTuning, NicBandwidth, NicSpec } from '../specs.ts'
 import { oneLine } from '../text.ts'
 import { bandwidthXml, cpuTuneXml, ioTuneXml, processorFeaturesXml, rngRateXml, topologyXml, untuned, watchdogXml } from './tuning-xml.ts'
 import { el, type Xml } from './xml.ts'

@@ -6,42 +6,32 @@
  *
  * @see https://libvirt.org/html/libvirt-libvirt-domain.html
  */
-import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock, Timer } from '../../../base/clock.ts'
+import type { Clock } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Log } from '../../../base/log.ts'
 import type { Domain, DomainEvent } from '../../../node-libvirt/index.ts'
 import type { LibvirtConfig, SpiceConfig } from '../config.ts'
-import {
-  type ComputeDriver,
-  type ConsoleEndpoint,
-  type ConsoleType,
-  type GuestDiagnostics,
-  GuestError,
-  type GuestEvent,
-  type GuestInfo,
-  type GuestSpec,
-  PowerState,
-} from '../driver.ts'
+import type { ComputeDriver, ConsoleEndpoint, ConsoleType, GuestDiagnostics, GuestEvent, GuestInfo } from '../driver.ts'
+import type { GuestSpec } from '../specs.ts'
 import { checkedUuid } from '../text.ts'
 import { Announcer } from './announcer.ts'
-import { spicePortOf } from './definition.ts'
+import { GuestConsoles } from './consoles.ts'
 import { diagnose, injectNmi, setGuestPassword } from './diagnostics.ts'
 import { type DiskTool, InstanceFiles } from './disks.ts'
 import { guestError, isLibvirt } from './errors.ts'
 import { EventWaits } from './event-waits.ts'
-import { Guests, startEchoes, wrongState } from './guests.ts'
+import { Guests } from './guests.ts'
 import type { HostPlaces } from './host.ts'
 import { GuestInterfaces } from './interfaces.ts'
 import { checkRunDir, GuestMaker } from './maker.ts'
 import { OwnDomains } from './own-domains.ts'
 import { powerOf } from './power.ts'
+import { PowerActions } from './power-actions.ts'
 import { type DefiningParts, GuestRescue } from './rescue.ts'
 import { GuestResize } from './resize.ts'
 import { readResources } from './resources.ts'
-import { capSerialLog, readSerialLog } from './serial-log.ts'
 import { Session } from './session.ts'
 import { DiskSnapshots } from './snapshots.ts'
 
@@ -60,7 +50,6 @@ export type LibvirtDriverDeps = HostPlaces & {
 }
 
 const prefixForm = /^[A-Za-z0-9][A-Za-z0-9_.]{0,30}$/
-const logSweepMs = 60_000
 
 /** @throws {RangeError} when the prefix or `runDir` cannot be used */
 export function makeLibvirtDriver(deps: LibvirtDriverDeps): ComputeDriver {
@@ -82,7 +71,8 @@ class LibvirtDriver implements ComputeDriver {
   readonly rescue: GuestRescue
   readonly resize: GuestResize
   readonly interfaces: GuestInterfaces
-  #sweep: Timer
+  readonly #consoles: GuestConsoles
+  readonly #power: PowerActions
   #closed = false
   readonly #returnListeners = new Set<() => void>()
 
@@ -117,17 +107,12 @@ class LibvirtDriver implements ComputeDriver {
     this.rescue = new GuestRescue(defining)
     this.resize = new GuestResize({ ...defining, xmlOf: (spec, disks, host) => maker.xmlOf(spec, disks, host) })
     this.interfaces = new GuestInterfaces({ guests, files, waits })
-    this.#sweep = deps.clock.after(logSweepMs, () => void this.#sweepLogs())
+    this.#power = new PowerActions({ guests, announcer })
+    this.#consoles = new GuestConsoles({ ...deps, guests, files, own, maker })
   }
 
   get consoleTypes(): readonly ConsoleType[] {
-    const { spice } = this.#deps
-    const spiceTypes: ConsoleType[] = this.#maker.host?.hasSpice
-      ? spice?.serverListen
-        ? ['spice-html5', 'spice-direct']
-        : ['spice-html5']
-      : []
-    return ['novnc', 'xvpvnc', 'serial', ...spiceTypes]
+    return this.#consoles.types
   }
 
   get host(): string {
@@ -185,12 +170,7 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   powerOn(uuid: string): Promise<void> {
-    return this.#guests.on(uuid, async (domain) => {
-      const power = await powerOf(domain)
-      if (power === PowerState.running) return
-      if (power === PowerState.paused) throw wrongState(uuid, 'paused', 'power on')
-      await this.#guests.start(domain, power === PowerState.suspended ? ['agent-disconnected'] : startEchoes)
-    })
+    return this.#guests.on(uuid, (domain) => this.#power.on(domain))
   }
 
   powerOff(uuid: string, graceMs: number): Promise<void> {
@@ -198,68 +178,31 @@ class LibvirtDriver implements ComputeDriver {
   }
 
   reboot(uuid: string, type: 'SOFT' | 'HARD', graceMs: number): Promise<void> {
-    return this.#guests.on(uuid, async (domain) => {
-      const ran = (await powerOf(domain)) === PowerState.running
-      await this.#announcer.quietly(uuid, ran ? ['stopped', 'started', ...startEchoes] : startEchoes, async () => {
-        await this.#guests.stop(domain, type === 'SOFT' ? graceMs : 0)
-        await domain.start()
-      })
-      if (ran) this.#announcer.tell(uuid, 'rebooted')
-    })
+    return this.#guests.on(uuid, (domain) => this.#power.reboot(domain, type === 'SOFT' ? graceMs : 0))
   }
 
   pause(uuid: string): Promise<void> {
-    return this.#guests.on(uuid, async (domain) => {
-      const power = await powerOf(domain)
-      if (power === PowerState.paused) return
-      if (power !== PowerState.running) throw wrongState(uuid, 'not running', 'pause')
-      await domain.suspend()
-    })
+    return this.#guests.on(uuid, (domain) => this.#power.pause(domain))
   }
 
   unpause(uuid: string): Promise<void> {
-    return this.#guests.on(uuid, async (domain) => {
-      const power = await powerOf(domain)
-      if (power === PowerState.running) return
-      if (power !== PowerState.paused) throw wrongState(uuid, 'not paused', 'unpause')
-      await domain.resume()
-    })
+    return this.#guests.on(uuid, (domain) => this.#power.unpause(domain))
   }
 
   suspend(uuid: string): Promise<void> {
-    return this.#guests.on(uuid, async (domain) => {
-      const power = await powerOf(domain)
-      if (power === PowerState.suspended) return
-      if (power !== PowerState.running) throw wrongState(uuid, 'not running', 'suspend')
-      await this.#announcer.quietly(uuid, ['paused'], () => domain.managedSave())
-    })
+    return this.#guests.on(uuid, (domain) => this.#power.suspend(domain))
   }
 
   resume(uuid: string): Promise<void> {
-    return this.#guests.on(uuid, async (domain) => {
-      const power = await powerOf(domain)
-      if (power === PowerState.running) return
-      if (power !== PowerState.suspended) throw wrongState(uuid, 'not suspended', 'resume')
-      await this.#guests.start(domain, ['agent-disconnected'])
-    })
+    return this.#guests.on(uuid, (domain) => this.#power.resume(domain))
   }
 
   consoleOutput(uuid: string, lines: number | null): Promise<string> {
-    return this.#guests.told(uuid, async () => {
-      await this.#guests.existing(uuid)
-      return readSerialLog(this.#files.serialLog(uuid), lines)
-    })
+    return this.#consoles.output(uuid, lines)
   }
 
   console(uuid: string, type: ConsoleType): Promise<ConsoleEndpoint> {
-    return this.#guests.told(uuid, async () => {
-      const domain = await this.#guests.existing(uuid)
-      const power = await powerOf(domain)
-      const isUp = power === PowerState.running || power === PowerState.paused
-      const endpoint = isUp && this.consoleTypes.includes(type) ? await this.#endpointOf(domain, type) : null
-      if (!endpoint) throw new GuestError(uuid, 'wrong-state', `guest ${uuid} has no ${type} console at present`)
-      return endpoint
-    })
+    return this.#consoles.endpoint(uuid, type)
   }
 
   readonly setPassword = (uuid: string, user: string, password: string): Promise<void> =>
@@ -292,18 +235,9 @@ class LibvirtDriver implements ComputeDriver {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    this.#sweep.cancel()
+    this.#consoles[Symbol.dispose]()
     await this.#guests.settled()
     await this.#session[Symbol.asyncDispose]()
-  }
-
-  /** SPICE may be at a port of the guest's own; `null` when the guest was made without such a console. */
-  async #endpointOf(domain: Domain, type: ConsoleType): Promise<ConsoleEndpoint | null> {
-    const isSpice = type === 'spice-html5' || type === 'spice-direct'
-    const port = isSpice ? spicePortOf(await domain.xml()) : null
-    if (port || type === 'spice-direct') return port
-    const path = this.#maker.socket(domain.uuid, isSpice ? 'spice' : type === 'serial' ? 'tty' : 'vnc')
-    return existsSync(path) ? { kind: 'unix', path } : null
   }
 
   async #infoOf(domain: Domain, name: string): Promise<GuestInfo | null> {
@@ -339,14 +273,5 @@ class LibvirtDriver implements ComputeDriver {
         (error) => this.#deps.log.warn({ err: error, uuid }, `an event was not understood: ${messageOf(error)}`),
       )
     }
-  }
-
-  async #sweepLogs(): Promise<void> {
-    try {
-      for (const uuid of this.#own.known.keys()) await capSerialLog(this.#files.serialLog(uuid))
-    } catch (error) {
-      this.#deps.log.warn({ err: error }, `serial logs were not kept in bounds: ${messageOf(error)}`)
-    }
-    if (!this.#closed) this.#sweep = this.#deps.clock.after(logSweepMs, () => void this.#sweepLogs())
   }
 }

@@ -3,7 +3,8 @@
  * doesn't let go of stays in both.
  */
 import { type Domain, DeviceModifyFlags as Modify, XmlFlags } from '../../../node-libvirt/index.ts'
-import { GuestError, type Interfaces, type NicSpec, PowerState } from '../driver.ts'
+import { GuestError, type Interfaces, PowerState } from '../driver.ts'
+import type { NicSpec } from '../specs.ts'
 import { type Element, macOf, nicsOf, parseElement, printElement } from './definition.ts'
 import type { InstanceFiles } from './disks.ts'
 import { nicXml } from './domain-xml.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { blankGuest } from '../../../../test/contract/driver.ts'
-import type { DiskSpec, GuestSpec, RescueSpec } from '../driver.ts'
+import type { DiskSpec, GuestSpec, RescueSpec } from '../specs.ts'
 import { childOf, childrenOf, disksOf, fileOf, parseElement, printElement, targetOf } from './definition.ts'
 import { type DiskFile, type DomainSettings, domainXml } from './domain-xml.ts'
 import { rescueXml } from './rescue-xml.ts'

@@ -4,7 +4,7 @@
  *
  * @see https://docs.openstack.org/nova/latest/user/rescue.html
  */
-import type { GuestSpec, RescueSpec } from '../driver.ts'
+import type { GuestSpec, RescueSpec } from '../specs.ts'
 import { childOf, childrenOf, disksOf, type Element, fileOf, parseElement, printElement, removeChildren, targetOf } from './definition.ts'
 import { type DiskFile, type DomainSettings, diskXml, hasPcie } from './domain-xml.ts'
 

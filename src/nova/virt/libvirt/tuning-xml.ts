@@ -3,7 +3,7 @@
  *
  * @see https://libvirt.org/formatdomain.html
  */
-import type { GuestTuning, NicBandwidth } from '../driver.ts'
+import type { GuestTuning, NicBandwidth } from '../specs.ts'
 import { el, type Xml } from './xml.ts'
 
 type Maybe = Xml | null
