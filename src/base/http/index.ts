@@ -15,7 +15,7 @@ export { type Microversions, type Version, version, versionText } from './microv
 export { type AnyOperation, ByteStream, type Incoming, type Method, type Operation, operation, Reply } from './operation.ts'
 export { type Policies, PolicyEngine, PolicyFiles, policyConfig, type Scope, type Target } from './policy/index.ts'
 export { operationId } from './router.ts'
-export { addFormat, as, bodies, check, type Ladder, type Parser, queries, type Rung } from './schema.ts'
+export { addFormat, as, bodies, check, closed, type Ladder, type Parser, queries, type Rung } from './schema.ts'
 export { repr } from './sentences.ts'
 export { HttpServer, type HttpServerOptions, type UpgradeHandler } from './server.ts'
 export { type Mount, mount, type Service } from './service.ts'

@@ -38,6 +38,9 @@ addFormat('base64', (text) => {
   return signs.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(signs)
 })
 
+/** For objects that may have no other members than those named. */
+export const closed = { additionalProperties: false } as const
+
 export type Rung<T> = {
   schema: TSchema
   // biome-ignore lint/suspicious/noExplicitAny: the schema has checked what the parser takes

@@ -1,7 +1,7 @@
 /** Pieces of the request bodies: names, and attributes of the client's own, which Keystone keeps and shows again. */
 import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import type { Principal } from '../../base/http/index.ts'
+import { closed, type Principal } from '../../base/http/index.ts'
 import type { Extra } from '../state.ts'
 
 /** A name with something to see in it. */
@@ -9,9 +9,7 @@ export const nameOf = (maxLength: number) => Type.String({ minLength: 1, maxLeng
 export const idText = Type.String({ minLength: 1, maxLength: 64, pattern: '^[a-zA-Z0-9-]+$' })
 export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
 export const optionalText = Type.Optional(nullable(Type.String()))
-export const immutableOptions = Type.Optional(
-  Type.Object({ immutable: Type.Optional(nullable(Type.Boolean())) }, { additionalProperties: false }),
-)
+export const immutableOptions = Type.Optional(Type.Object({ immutable: Type.Optional(nullable(Type.Boolean())) }, closed))
 
 /** Of a body that may hold anything, what `known` doesn't name. */
 export function extraOf(body: object, known: readonly string[]): Extra {

@@ -1,7 +1,7 @@
 /** `/v3/projects`, with their tags, and `/v3/users/{user_id}/projects`. */
 import { Type } from '@sinclair/typebox'
 import { forbidden, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, principalOf, Reply, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, principalOf, Reply, type RequestContext } from '../../base/http/index.ts'
 import type { Project, ProjectChange } from '../projects.ts'
 import { domainOf, extraOf, idText, immutableOptions, listedDomain, nameOf, nullable, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'
@@ -171,7 +171,7 @@ const setTags = operation({
   errors: [400, 403, 404],
   policy: 'identity:update_project_tags',
   target: changeTarget,
-  body: bodies<{ tags: string[] }>({ '0.0': as(Type.Object({ tags }, { additionalProperties: false })) }),
+  body: bodies<{ tags: string[] }>({ '0.0': as(Type.Object({ tags }, closed)) }),
   handle: ({ params, body, context }, { projects }: Deps) => showTags(projects.update(params.project_id!, { tags: body.tags }), context),
 })
 

@@ -1,5 +1,6 @@
 /** `/ports`. @see https://docs.openstack.org/api-ref/network/v2/#ports */
 import { Type } from '@sinclair/typebox'
+import { closed } from '../../base/http/index.ts'
 import { badAttribute, groupNotFound, networkNotFound, notAuthorized, portNotFound } from '../errors.ts'
 import type { FixedIpRequest } from '../fixed-ips.ts'
 import { type AddressPair, createPort, type DhcpOption, deletePort, type PortChanges, updatePort } from '../ports.ts'
@@ -14,7 +15,6 @@ type Row = PortRow & { network_project_id: string; fixed_ips: string; groups: st
 
 const mac = Type.String({ pattern: '^[0-9A-Fa-f][02468aceACE](:[0-9A-Fa-f]{2}){5}$' })
 const ip = Type.String({ maxLength: 64 })
-const closed = { additionalProperties: false }
 const ipOrCidr = (value: unknown) => (typeof value === 'string' && value.includes('/') ? isCidr(value) : isIp(value))
 
 const attributes: Attributes = {

@@ -1,6 +1,6 @@
 /** `/routers`. @see https://docs.openstack.org/api-ref/network/v2/#routers-routers */
 import { Type } from '@sinclair/typebox'
-import { type AnyOperation, operation } from '../../base/http/index.ts'
+import { type AnyOperation, closed, operation } from '../../base/http/index.ts'
 import { badRequest, portNotFound, routerNotFound, subnetNotFound } from '../errors.ts'
 import {
   addPortInterface,
@@ -25,7 +25,6 @@ import { routes, subnets } from './subnets.ts'
 type Row = RouterRow & { gateway: string | null }
 
 const ip = Type.String({ maxLength: 64 })
-const closed = { additionalProperties: false }
 type GatewayBody = { network_id?: string; enable_snat?: unknown; external_fixed_ips?: { subnet_id?: string; ip_address?: string }[] }
 
 const attributes: Attributes = {

@@ -1,5 +1,6 @@
 /** `/subnets`. @see https://docs.openstack.org/api-ref/network/v2/#subnets */
 import { Type } from '@sinclair/typebox'
+import { closed } from '../../base/http/index.ts'
 import { keyText } from '../addresses.ts'
 import { badRequest, networkNotFound, subnetNotFound } from '../errors.ts'
 import { type NetworkRow, rowOf, type SubnetRow } from '../store.ts'
@@ -14,7 +15,6 @@ type Route = { destination: string; nexthop: string }
 
 const ip = Type.String({ maxLength: 64 })
 const mode = nullable(Type.Union(['slaac', 'dhcpv6-stateful', 'dhcpv6-stateless'].map((one) => Type.Literal(one))))
-const closed = { additionalProperties: false }
 
 /** Lists of routes as routers and subnets take them. */
 export const routes = {

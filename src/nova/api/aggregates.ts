@@ -7,11 +7,11 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { invalid, notFound } from '../../base/errors.ts'
-import { addFormat, as, bodies, field, type Incoming, operation, view } from '../../base/http/index.ts'
+import { addFormat, as, bodies, closed, field, type Incoming, operation, view } from '../../base/http/index.ts'
 import { type Aggregate, zoneOfAggregate } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
-import { serverName } from './schemas.ts'
+import { hostName, serverName } from './schemas.ts'
 
 /** A colon would part a zone from a host where a server names one. */
 addFormat('zone', (text) => text.trim() === text && !text.includes(':') && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text), { forgives: 'white space' })
@@ -60,7 +60,6 @@ const showAggregate = operation({
   handle: (request: Incoming<undefined, Known>, { model }: NovaApi) => answer(model.aggregates.get(idIn(request)), request),
 })
 
-const strict = { additionalProperties: false } as const
 const zone = Type.Union([Type.String({ minLength: 1, maxLength: 255, format: 'zone' }), Type.Null()])
 
 const createAggregate = operation({
@@ -70,7 +69,7 @@ const createAggregate = operation({
   errors: [400, 403, 409],
   policy: 'os_compute_api:os-aggregates:create',
   body: bodies({
-    '2.1': as(Type.Object({ aggregate: Type.Object({ name: serverName, availability_zone: Type.Optional(zone) }, strict) }, strict)),
+    '2.1': as(Type.Object({ aggregate: Type.Object({ name: serverName, availability_zone: Type.Optional(zone) }, closed) }, closed)),
   }),
   handle: ({ body, context }: Incoming<{ aggregate: { name: string; availability_zone?: string | null } }>, { model }: NovaApi) => ({
     aggregate: summary(model.aggregates.create(body.aggregate.name, body.aggregate.availability_zone ?? null), context),
@@ -78,7 +77,7 @@ const createAggregate = operation({
 })
 
 const newName = Type.String({ minLength: 1, maxLength: 255, format: 'spaced name' })
-const changes = Type.Object({ name: Type.Optional(newName), availability_zone: Type.Optional(zone) }, { ...strict, minProperties: 1 })
+const changes = Type.Object({ name: Type.Optional(newName), availability_zone: Type.Optional(zone) }, { ...closed, minProperties: 1 })
 
 const updateAggregate = operation({
   method: 'PUT',
@@ -86,7 +85,7 @@ const updateAggregate = operation({
   status: 200,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-aggregates:update',
-  body: bodies({ '2.1': as(Type.Object({ aggregate: changes }, strict)) }),
+  body: bodies({ '2.1': as(Type.Object({ aggregate: changes }, closed)) }),
   handle: (request: Incoming<{ aggregate: { name?: string; availability_zone?: string | null } }>, { model }: NovaApi) => {
     const { name, availability_zone: to } = request.body.aggregate
     return answer(
@@ -117,7 +116,6 @@ function mirror({ model, placement }: NovaApi, { uuid, hosts }: Aggregate, host:
   }
 }
 
-const hostName = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })
 const action = <T>(name: string, schema: TSchema, errors: number[], work: (request: Incoming<T>, nova: NovaApi) => Aggregate) =>
   operation({
     method: 'POST',
@@ -127,7 +125,7 @@ const action = <T>(name: string, schema: TSchema, errors: number[], work: (reque
     errors,
     policy: `os_compute_api:os-aggregates:${name}`,
     body: bodies({
-      '2.1': as<TSchema, T>(Type.Object({ [name]: schema }, strict), (value) => (value as Record<string, T>)[name] as T),
+      '2.1': as<TSchema, T>(Type.Object({ [name]: schema }, closed), (value) => (value as Record<string, T>)[name] as T),
     }),
     handle: (request: Incoming<T>, nova: NovaApi) =>
       answer(
@@ -137,7 +135,7 @@ const action = <T>(name: string, schema: TSchema, errors: number[], work: (reque
   })
 
 type HostBody = { host: string }
-const hostBody = Type.Object({ host: hostName }, strict)
+const hostBody = Type.Object({ host: hostName }, closed)
 
 const addHost = action<HostBody>('add_host', hostBody, [400, 403, 404, 409], (request, nova) => {
   const aggregate = nova.model.aggregates.addHost(idIn(request), request.body.host)
@@ -154,12 +152,12 @@ const removeHost = action<HostBody>('remove_host', hostBody, [400, 403, 404, 409
 const metadata = Type.Record(
   Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }),
   Type.Union([Type.String({ maxLength: 255 }), Type.Null()]),
-  strict,
+  closed,
 )
 
 const setMetadata = action<{ metadata: Record<string, string | null> }>(
   'set_metadata',
-  Type.Object({ metadata }, strict),
+  Type.Object({ metadata }, closed),
   [400, 403, 404],
   (request, { model }) => model.aggregates.setMetadata(idIn(request), request.body.metadata),
 )
@@ -174,8 +172,8 @@ const cacheImages = operation({
   body: bodies({
     '2.81': as(
       Type.Object(
-        { cache: Type.Array(Type.Object({ id: Type.String({ format: 'uuid' }) }, strict), { minItems: 1, maxItems: 100 }) },
-        strict,
+        { cache: Type.Array(Type.Object({ id: Type.String({ format: 'uuid' }) }, closed), { minItems: 1, maxItems: 100 }) },
+        closed,
       ),
       ({ cache }) => cache.map(({ id }) => id),
     ),

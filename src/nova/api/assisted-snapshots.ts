@@ -6,17 +6,16 @@
  */
 import { Type } from '@sinclair/typebox'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
 import type { NovaApi } from './deps.ts'
 import { anyText, type Known, knownQuery } from './known-query.ts'
 
-const strict = { additionalProperties: false } as const
 const word = Type.String({ minLength: 1, maxLength: 255 })
 const createInfo = Type.Object(
   { snapshot_id: word, type: Type.Unsafe<'qcow2'>({ type: 'string', enum: ['qcow2'] }), new_file: word, id: Type.Optional(word) },
-  strict,
+  closed,
 )
-const snapshotBody = Type.Object({ snapshot: Type.Object({ volume_id: word, create_info: createInfo }, strict) }, strict)
+const snapshotBody = Type.Object({ snapshot: Type.Object({ volume_id: word, create_info: createInfo }, closed) }, closed)
 
 const inNoServer = (volume: string) => `No volume Block Device Mapping with id ${volume}.`
 

@@ -7,13 +7,13 @@
  */
 import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
+import { closed } from '../../base/http/index.ts'
 import type { BlockDevice } from '../model/index.ts'
 import { anyBoolean, tagSchema } from './schemas.ts'
 
 const uuid = Type.String({ format: 'uuid' })
 const word = Type.String({ maxLength: 255 })
 const maxInt = 0x7fffffff
-const closed = { additionalProperties: false } as const
 
 const legacy = {
   virtual_name: Type.Optional(word),

@@ -5,7 +5,7 @@
  */
 import { Type } from '@sinclair/typebox'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
 import type { ConsoleType } from '../virt/index.ts'
 import type { NovaApi } from './deps.ts'
 import { serverOf } from './servers.ts'
@@ -23,7 +23,6 @@ const typesOf: Readonly<Record<Protocol, readonly ConsoleType[]>> = {
   mks: ['webmks'],
 }
 
-const closed = { additionalProperties: false } as const
 const oneOf = <T extends string>(values: readonly T[]) => Type.Unsafe<T>({ type: 'string', enum: values })
 
 const create = (request: Incoming<unknown, unknown>, nova: NovaApi, type: ConsoleType) =>

@@ -5,14 +5,13 @@
  * @see https://docs.openstack.org/api-ref/compute/#create-external-events-os-server-external-events
  */
 import { Type } from '@sinclair/typebox'
-import { as, bodies, type Incoming, operation, Reply } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, Reply } from '../../base/http/index.ts'
 import { type GuestChanged, guestChanged } from '../compute/index.ts'
 import type { NovaApi } from './deps.ts'
 
 type Event = { name: string; server_uuid: string; status?: string; tag?: string }
 type Outcome = Event & { status: string; code: number }
 
-const strict = { additionalProperties: false } as const
 const maxEvents = 1000
 const powerStates = ['POWER_ON', 'POWER_OFF']
 
@@ -26,9 +25,9 @@ const rung = (...added: string[]) => {
       status: Type.Optional(Type.Unsafe<string>({ type: 'string', enum: ['failed', 'completed', 'in-progress'] })),
       tag: Type.Optional(Type.String({ maxLength: 255 })),
     },
-    strict,
+    closed,
   )
-  return as(Type.Object({ events: Type.Array(event, { minItems: 1, maxItems: maxEvents }) }, strict), ({ events }): Event[] => events)
+  return as(Type.Object({ events: Type.Array(event, { minItems: 1, maxItems: maxEvents }) }, closed), ({ events }): Event[] => events)
 }
 
 /** A volume is extended, an accelerator bound, a power state reached: the tag says which. */

@@ -5,7 +5,7 @@
  */
 import { Type } from '@sinclair/typebox'
 import { conflict, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
 import type { Flavor } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
@@ -17,8 +17,7 @@ const accessOf = (flavor: Flavor, { model }: NovaApi) => ({
 
 const flavorIn = ({ params, context }: Incoming, { model }: NovaApi): Flavor => model.flavors.get(params.flavor_id ?? '', viewerOf(context))
 
-const strict = { additionalProperties: false } as const
-const tenant = Type.Object({ tenant: Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-_]*$' }) }, strict)
+const tenant = Type.Object({ tenant: Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-_]*$' }) }, closed)
 
 const listAccess = operation({
   method: 'GET',
@@ -41,7 +40,7 @@ const addTenantAccess = operation({
   status: 200,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-flavor-access:add_tenant_access',
-  body: bodies({ '2.1': as(Type.Object({ addTenantAccess: tenant }, strict), ({ addTenantAccess }) => addTenantAccess.tenant) }),
+  body: bodies({ '2.1': as(Type.Object({ addTenantAccess: tenant }, closed), ({ addTenantAccess }) => addTenantAccess.tenant) }),
   handle: (request: Incoming<string>, nova: NovaApi) => {
     requireProject(nova, request.body)
     const flavor = flavorIn(request, nova)
@@ -58,7 +57,7 @@ const removeTenantAccess = operation({
   status: 200,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-flavor-access:remove_tenant_access',
-  body: bodies({ '2.1': as(Type.Object({ removeTenantAccess: tenant }, strict), ({ removeTenantAccess }) => removeTenantAccess.tenant) }),
+  body: bodies({ '2.1': as(Type.Object({ removeTenantAccess: tenant }, closed), ({ removeTenantAccess }) => removeTenantAccess.tenant) }),
   handle: (request: Incoming<string>, nova: NovaApi) => {
     requireProject(nova, request.body)
     const flavor = flavorIn(request, nova)

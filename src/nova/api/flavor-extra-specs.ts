@@ -4,31 +4,29 @@
  * @see https://docs.openstack.org/api-ref/compute/#flavors-extra-specs-flavors-os-extra-specs
  */
 import { Type } from '@sinclair/typebox'
-import { invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { notFound } from '../../base/errors.ts'
+import { as, atLeast, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
 import type { Flavor } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { checkExtraSpec } from './extra-spec-rules.ts'
 import { type Known, noQuery } from './known-query.ts'
-
-type Specs = Record<string, string>
+import { checkNamedItem, type Pairs } from './metadata.ts'
 
 const flavorIn = ({ params, context }: Incoming, { model }: NovaApi): Flavor => model.flavors.get(params.flavor_id ?? '', viewerOf(context))
 const missing = ({ flavorId }: Flavor, key: string) => notFound(`Flavor ${flavorId} has no extra specs with key ${key.slice(0, 255)}.`)
 
-const strict = { additionalProperties: false } as const
 const value = Type.Unsafe<string | number>({ type: ['string', 'number'], maxLength: 255 })
 const pairs = (options: object) =>
   Type.Unsafe<Record<string, string | number>>({
     type: 'object',
     patternProperties: { '^[a-zA-Z0-9\\-_:. ]{1,255}$': value },
-    ...strict,
+    ...closed,
     ...options,
   })
-const texts = (given: Record<string, string | number>): Specs =>
+const texts = (given: Record<string, string | number>): Pairs =>
   Object.fromEntries(Object.entries(given).map(([key, item]) => [key, String(item)]))
 
-function checkSpecs({ context }: Incoming<unknown>, specs: Specs): void {
+function checkSpecs({ context }: Incoming<unknown>, specs: Pairs): void {
   if (!atLeast(context, '2.86')) return
   for (const [key, text] of Object.entries(specs)) checkExtraSpec(key, text)
 }
@@ -49,8 +47,8 @@ const createSpecs = operation({
   status: 200,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-flavor-extra-specs:create',
-  body: bodies({ '2.1': as(Type.Object({ extra_specs: pairs({}) }, strict), ({ extra_specs }) => texts(extra_specs)) }),
-  handle: (request: Incoming<Specs>, nova: NovaApi) => {
+  body: bodies({ '2.1': as(Type.Object({ extra_specs: pairs({}) }, closed), ({ extra_specs }) => texts(extra_specs)) }),
+  handle: (request: Incoming<Pairs>, nova: NovaApi) => {
     checkSpecs(request, request.body)
     nova.model.flavors.setExtraSpecs(flavorIn(request, nova).id, request.body)
     return { extra_specs: request.body }
@@ -79,8 +77,8 @@ const updateSpec = operation({
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-flavor-extra-specs:update',
   body: bodies({ '2.1': as(pairs({ minProperties: 1, maxProperties: 1 }), texts) }),
-  handle: (request: Incoming<Specs>, nova: NovaApi) => {
-    if (!Object.hasOwn(request.body, request.params.key ?? '')) throw invalid('Request body and URI mismatch')
+  handle: (request: Incoming<Pairs>, nova: NovaApi) => {
+    checkNamedItem(request)
     checkSpecs(request, request.body)
     nova.model.flavors.setExtraSpecs(flavorIn(request, nova).id, request.body)
     return request.body

@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, principalOf, type RequestContext, type Shown } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, principalOf, type RequestContext, type Shown } from '../../base/http/index.ts'
 import { apiConfig, type Flavor, type FlavorViewer, type NewFlavor } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { flavorSummary, flavorView, type ShownFlavor } from './flavor-view.ts'
@@ -172,8 +172,7 @@ const base = {
   swap: Type.Optional(size(0)),
   'os-flavor-access:is_public': Type.Optional(anyBoolean),
 }
-const strict = { additionalProperties: false } as const
-const wrapped = <P extends Record<string, TSchema>>(properties: P) => Type.Object({ flavor: Type.Object(properties, strict) }, strict)
+const wrapped = <P extends Record<string, TSchema>>(properties: P) => Type.Object({ flavor: Type.Object(properties, closed) }, closed)
 
 const v2_1 = wrapped({ ...base, rxtx_factor: Type.Optional(rxtxFactor) })
 const v2_55 = wrapped({ ...base, rxtx_factor: Type.Optional(rxtxFactor), description: Type.Optional(description) })

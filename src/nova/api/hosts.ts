@@ -5,7 +5,7 @@
  */
 import { Type } from '@sinclair/typebox'
 import { CloudError, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
 import type { HostQuestion } from '../conductor/index.ts'
 import type { Service } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
@@ -92,7 +92,7 @@ async function ask({ host, up }: Service, { conductor }: NovaApi, ...question: H
 }
 
 const onOff = Type.Optional(Type.Unsafe<string>({ type: 'string', pattern: '^([Ee][Nn]|[Dd][Ii][Ss])[Aa][Bb][Ll][Ee]$' }))
-const hostChange = Type.Object({ status: onOff, maintenance_mode: onOff }, { additionalProperties: false, minProperties: 1 })
+const hostChange = Type.Object({ status: onOff, maintenance_mode: onOff }, { ...closed, minProperties: 1 })
 
 const updateHost = operation({
   method: 'PUT',

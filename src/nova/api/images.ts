@@ -3,20 +3,18 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#images-deprecated
  */
-import { Type } from '@sinclair/typebox'
 import { isoSeconds } from '../../base/clock.ts'
 import { forbidden, invalid, notFound, overQuota } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, type RequestContext, view } from '../../base/http/index.ts'
+import { type Incoming, operation, type RequestContext, view } from '../../base/http/index.ts'
 import type { Image, ImageStatus, ListQuery } from '../../image/index.ts'
 import { apiConfig } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { type Link, links, nextLink } from './links.ts'
+import { checkNamedItem, merged, metadataBody, metadataItemBody, type Pairs, without } from './metadata.ts'
 import { limitOf } from './paging.ts'
-import { metadataSchema } from './schemas.ts'
 
 const until = '2.35'
 const untilMetadata = '2.38'
-type Pairs = Readonly<Record<string, string>>
 
 const statuses: Partial<Record<ImageStatus, { shown: string; progress: number }>> = {
   active: { shown: 'ACTIVE', progress: 100 },
@@ -142,13 +140,7 @@ const deleteImage = operation({
   },
 })
 
-const strict = { additionalProperties: false } as const
-const allBody = bodies({ '2.1': as(Type.Object({ metadata: metadataSchema }, strict), ({ metadata }): Pairs => metadata) })
-const oneSchema = Type.Unsafe<Record<string, string>>({ ...metadataSchema, minProperties: 1, maxProperties: 1 })
-const oneBody = bodies({ '2.1': as(Type.Object({ meta: oneSchema }, strict), ({ meta }): Pairs => meta) })
-
 const noItem = () => notFound('Image metadata item was not found')
-const merged = (before: Pairs, change: Pairs): Pairs => Object.fromEntries([...Object.entries(before), ...Object.entries(change)])
 
 function save({ id, ownerId }: Image, properties: Pairs, { images, model }: NovaApi): Pairs {
   const limit = model.quotas.limits(ownerId ?? '').metadata_items
@@ -174,7 +166,7 @@ const createMetadata = operation({
   until: untilMetadata,
   status: 200,
   errors: [400, 403, 404],
-  body: allBody,
+  body: metadataBody,
   handle: (request: Incoming<Pairs>, nova: NovaApi) => {
     const image = toChange(request, nova)
     return { metadata: save(image, merged(image.properties, request.body), nova) }
@@ -187,7 +179,7 @@ const replaceMetadata = operation({
   until: untilMetadata,
   status: 200,
   errors: [400, 403, 404],
-  body: allBody,
+  body: metadataBody,
   handle: (request: Incoming<Pairs>, nova: NovaApi) => ({ metadata: save(toChange(request, nova), request.body, nova) }),
 })
 
@@ -211,9 +203,9 @@ const setItem = operation({
   until: untilMetadata,
   status: 200,
   errors: [400, 403, 404],
-  body: oneBody,
+  body: metadataItemBody,
   handle: (request: Incoming<Pairs>, nova: NovaApi) => {
-    if (!Object.hasOwn(request.body, request.params.key ?? '')) throw invalid('Request body and URI mismatch')
+    checkNamedItem(request)
     const image = toChange(request, nova)
     save(image, merged(image.properties, request.body), nova)
     return { meta: request.body }
@@ -230,7 +222,7 @@ const deleteItem = operation({
     const key = request.params.key ?? ''
     const image = toChange(request, nova)
     if (!Object.hasOwn(image.properties, key)) throw noItem()
-    nova.images.setProperties(image.id, Object.fromEntries(Object.entries(image.properties).filter(([name]) => name !== key)))
+    nova.images.setProperties(image.id, without(image.properties, key))
   },
 })
 

@@ -6,7 +6,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, atLeast, bodies, field, type Incoming, operation, principalOf, type Target, view } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, field, type Incoming, operation, principalOf, type Target, view } from '../../base/http/index.ts'
 import { apiConfig, fingerprintOf, generateSshKey, generateX509Key, type Keypair, type KeyType } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, knownQuery, pageNames, pageSize, shortText } from './known-query.ts'
@@ -79,11 +79,10 @@ const showKeypair = operation({
   }),
 })
 
-const strict = { additionalProperties: false } as const
 const publicKey = Type.String()
 const keyTypeWord = Type.Optional(Type.Unsafe<KeyType>({ type: 'string', enum: ['ssh', 'x509'] }))
 const user = Type.Optional(Type.String({ minLength: 1, maxLength: 255 }))
-const wrapped = (properties: Record<string, TSchema>) => Type.Object({ keypair: Type.Object(properties, strict) }, strict)
+const wrapped = (properties: Record<string, TSchema>) => Type.Object({ keypair: Type.Object(properties, closed) }, closed)
 
 type Asked = { keypair: { name: string; type?: KeyType; public_key?: string; user_id?: string } }
 

@@ -5,7 +5,7 @@
  */
 import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
 import type { Limits } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
@@ -34,12 +34,11 @@ const showClass = operation({
   },
 })
 
-const strict = { additionalProperties: false } as const
 const updateBody = bodies(
   Object.fromEntries(
     Object.entries(limitProperties('class')).map(([since, properties]) => [
       since,
-      as<TSchema, Partial<Limits>>(Type.Object({ quota_class_set: Type.Object(properties, strict) }, strict), (value) =>
+      as<TSchema, Partial<Limits>>(Type.Object({ quota_class_set: Type.Object(properties, closed) }, closed), (value) =>
         limitsIn((value as { quota_class_set: Record<string, unknown> }).quota_class_set),
       ),
     ]),

@@ -5,7 +5,7 @@
  */
 import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, type Target } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, type Target } from '../../base/http/index.ts'
 import { type Limits, type QuotaResource, quotaResources, type Room } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, knownQuery, noQuery, shortText } from './known-query.ts'
@@ -84,7 +84,6 @@ const detailQuota = operation({
   },
 })
 
-const strict = { additionalProperties: false } as const
 type Update = { limits: Partial<Limits>; force: boolean }
 
 const updateBody = bodies(
@@ -92,7 +91,7 @@ const updateBody = bodies(
     Object.entries(limitProperties('project')).map(([since, properties]) => [
       since,
       as<TSchema, Update>(
-        Type.Object({ quota_set: Type.Object({ ...properties, force: Type.Optional(anyBoolean) }, strict) }, strict),
+        Type.Object({ quota_set: Type.Object({ ...properties, force: Type.Optional(anyBoolean) }, closed) }, closed),
         (value) => {
           const { quota_set } = value as { quota_set: Record<string, unknown> }
           return { limits: limitsIn(quota_set), force: isTrue(quota_set.force) }

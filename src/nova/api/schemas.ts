@@ -1,7 +1,7 @@
 /** Shapes that several resources of the Compute API share. */
-import { Type } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import ipaddr from 'ipaddr.js'
-import { addFormat } from '../../base/http/index.ts'
+import { addFormat, closed } from '../../base/http/index.ts'
 
 addFormat('ipv4', (text) => ipaddr.IPv4.isValidFourPartDecimal(text))
 addFormat('ipv6', (text) => ipaddr.IPv6.isValid(text) && !text.includes('%'))
@@ -25,16 +25,23 @@ addFormat('trimmable', () => true, { forgives: 'white space' })
 /** As a name, but white space at its ends is cut, not refused. */
 addFormat('spaced name', (text) => text.trim().length > 0 && isPrintable(text))
 
+export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
+
 export const serverName = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
-export const description = Type.Union([Type.String({ maxLength: 255, format: 'printable' }), Type.Null()])
+export const description = nullable(Type.String({ maxLength: 255, format: 'printable' }))
 /** What a guest calls itself: one label, with a letter or digit at both ends. */
 export const hostLabel = Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$' })
-/** A name of a host, with its domain or without; underscores occur in real ones. */
-export const domainName = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })
+/** What a host or a guest is called, with its domain or without; underscores occur in real ones. */
+export const hostName = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })
 /** A password has no upper length but its body's. */
 export const anyPassword = Type.Optional(Type.String())
+export const diskConfig = Type.String({ enum: ['AUTO', 'MANUAL'] })
 export const tagSchema = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' })
 /** Keys of 1 to 255 letters, digits and some signs; values up to 255 characters. */
-export const metadataSchema = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }), {
-  additionalProperties: false,
-})
+export const metadataSchema = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }), closed)
+/** Base64 of what a guest reads at its first start. */
+export const userDataSchema = nullable(Type.String({ format: 'base64', maxLength: 65_535 }))
+/** Ids of the certificates that an image's signature must go back to. */
+export const trustedCertsSchema = nullable(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 50, uniqueItems: true }))
+/** Files to put on the config drive, up to 2.56. */
+export const personalitySchema = Type.Array(Type.Object({ path: Type.String(), contents: Type.String({ format: 'base64' }) }, closed))

@@ -5,16 +5,17 @@
  */
 import { Type } from '@sinclair/typebox'
 import { conflict } from '../../base/errors.ts'
-import { as, bodies, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation } from '../../base/http/index.ts'
 import type { PowerAction } from '../compute/index.ts'
 import { GuestError } from '../virt/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { serverOf } from './servers.ts'
 
 export const actionPath = '/servers/{server_id}/action'
+/** What most actions have in common: they go on after the answer, and not every host can do them (501). */
+export const serverAction = { method: 'POST', path: actionPath, status: 202, errors: [400, 403, 404, 409, 501] } as const
 /** The body of an action that says no more than its name. */
-export const nothing = (action: string) =>
-  bodies<null>({ '2.1': as(Type.Object({ [action]: Type.Unknown() }, { additionalProperties: false }), () => null) })
+export const nothing = (action: string) => bodies<null>({ '2.1': as(Type.Object({ [action]: Type.Unknown() }, closed), () => null) })
 
 /** Body key, what it does, and the policy's name. */
 const powerActions: readonly (readonly [string, PowerAction, string])[] = [
@@ -28,11 +29,8 @@ const powerActions: readonly (readonly [string, PowerAction, string])[] = [
 
 const powerOperations = powerActions.map(([action, power, policy]) =>
   operation({
-    method: 'POST',
-    path: actionPath,
+    ...serverAction,
     action,
-    status: 202,
-    errors: [400, 403, 404, 409, 501],
     policy,
     body: nothing(action),
     handle: (request, nova: NovaApi) => {
@@ -43,22 +41,17 @@ const powerOperations = powerActions.map(([action, power, policy]) =>
 )
 
 const reboot = operation({
-  method: 'POST',
-  path: actionPath,
+  ...serverAction,
   action: 'reboot',
-  status: 202,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:servers:reboot',
   body: bodies<'SOFT' | 'HARD'>({
     '2.1': as(
       Type.Object(
         {
-          reboot: Type.Object(
-            { type: Type.String({ enum: ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft'] }) },
-            { additionalProperties: false },
-          ),
+          reboot: Type.Object({ type: Type.String({ enum: ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft'] }) }, closed),
         },
-        { additionalProperties: false },
+        closed,
       ),
       ({ reboot: { type } }) => type.toUpperCase() as 'SOFT' | 'HARD',
     ),
@@ -72,23 +65,15 @@ const reboot = operation({
 const length = Type.Union([Type.Integer({ minimum: -1 }), Type.String({ pattern: '^-?[0-9]+$' }), Type.Null()])
 
 const consoleOutput = operation({
-  method: 'POST',
-  path: actionPath,
+  ...serverAction,
   action: 'os-getConsoleOutput',
   status: 200,
-  errors: [400, 403, 404, 409, 501],
   policy: 'os_compute_api:os-console-output',
   body: bodies<number | null>({
-    '2.1': as(
-      Type.Object(
-        { 'os-getConsoleOutput': Type.Object({ length: Type.Optional(length) }, { additionalProperties: false }) },
-        { additionalProperties: false },
-      ),
-      (body) => {
-        const lines = body['os-getConsoleOutput'].length ?? null
-        return lines === null || Number(lines) < 0 ? null : Number(lines)
-      },
-    ),
+    '2.1': as(Type.Object({ 'os-getConsoleOutput': Type.Object({ length: Type.Optional(length) }, closed) }, closed), (body) => {
+      const lines = body['os-getConsoleOutput'].length ?? null
+      return lines === null || Number(lines) < 0 ? null : Number(lines)
+    }),
   }),
   handle: async (request, nova: NovaApi) => {
     const instance = serverOf(request, nova)

@@ -7,17 +7,16 @@
 import { type TProperties, Type } from '@sinclair/typebox'
 import ipaddr from 'ipaddr.js'
 import { CloudError, conflict, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
 import type { FloatingIp } from '../../network/index.ts'
 import { checkLock } from '../conductor/index.ts'
 import type { Instance } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
-import { actionPath } from './server-actions.ts'
+import { serverAction } from './server-actions.ts'
 import { serverOf } from './servers.ts'
 
-const closed = { additionalProperties: false } as const
 const address = Type.String({ format: 'ip' })
-const common = { method: 'POST', path: actionPath, until: '2.43', status: 202 } as const
+const proxied = { ...serverAction, until: '2.43' } as const
 
 const actionBody = <T>(action: string, properties: TProperties) =>
   bodies<T>({
@@ -53,7 +52,7 @@ function floatingIpsAt({ context }: Incoming<{ address: string }>, wanted: strin
 }
 
 const addFloatingIp = operation({
-  ...common,
+  ...proxied,
   action: 'addFloatingIp',
   errors: [400, 403, 404],
   policy: 'os_compute_api:os-floating-ips:add',
@@ -78,7 +77,7 @@ const addFloatingIp = operation({
 })
 
 const removeFloatingIp = operation({
-  ...common,
+  ...proxied,
   action: 'removeFloatingIp',
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-floating-ips:remove',
@@ -95,7 +94,7 @@ const removeFloatingIp = operation({
 })
 
 const addFixedIp = operation({
-  ...common,
+  ...proxied,
   action: 'addFixedIp',
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-multinic:add',
@@ -120,7 +119,7 @@ const addFixedIp = operation({
 })
 
 const removeFixedIp = operation({
-  ...common,
+  ...proxied,
   action: 'removeFixedIp',
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-multinic:remove',

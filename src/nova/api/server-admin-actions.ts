@@ -5,18 +5,15 @@
  * @see https://docs.openstack.org/api-ref/compute/#servers-run-an-administrative-action-servers-action
  */
 import { Type } from '@sinclair/typebox'
-import { as, bodies, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation } from '../../base/http/index.ts'
 import { checkLock } from '../conductor/index.ts'
 import type { Instance } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
-import { actionPath, nothing } from './server-actions.ts'
+import { nothing, serverAction } from './server-actions.ts'
 import { serverOf } from './servers.ts'
 
-const closed = { additionalProperties: false } as const
-const common = { method: 'POST', path: actionPath, status: 202 } as const
-
 const lock = operation({
-  ...common,
+  ...serverAction,
   action: 'lock',
   errors: [400, 403, 404],
   policy: 'os_compute_api:os-lock-server:lock',
@@ -49,7 +46,7 @@ const lock = operation({
 })
 
 const unlock = operation({
-  ...common,
+  ...serverAction,
   action: 'unlock',
   errors: [400, 403, 404],
   policy: 'os_compute_api:os-lock-server:unlock',
@@ -71,7 +68,7 @@ const lockerOf = (instance: Instance, context: Parameters<typeof viewerOf>[0]): 
   viewerOf(context).projectId === instance.projectId ? 'owner' : 'admin'
 
 const resetState = operation({
-  ...common,
+  ...serverAction,
   action: 'os-resetState',
   errors: [400, 403, 404],
   policy: 'os_compute_api:os-admin-actions:reset_state',
@@ -96,7 +93,7 @@ const resetState = operation({
 })
 
 const injectNetworkInfo = operation({
-  ...common,
+  ...serverAction,
   action: 'injectNetworkInfo',
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-admin-actions:inject_network_info',
@@ -110,7 +107,7 @@ const injectNetworkInfo = operation({
 })
 
 const forceDelete = operation({
-  ...common,
+  ...serverAction,
   action: 'forceDelete',
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-deferred-delete:force',
@@ -122,7 +119,7 @@ const forceDelete = operation({
 })
 
 const restore = operation({
-  ...common,
+  ...serverAction,
   action: 'restore',
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-deferred-delete:restore',

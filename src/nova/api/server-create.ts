@@ -5,11 +5,26 @@
  * @see https://docs.openstack.org/api-ref/compute/#create-server
  */
 import { type TSchema, Type } from '@sinclair/typebox'
-import { as, bodies, type Ladder } from '../../base/http/index.ts'
+import { as, bodies, closed, type Ladder } from '../../base/http/index.ts'
 import type { RequestedNic } from '../conductor/index.ts'
 import type { BlockDevice } from '../model/index.ts'
 import { deviceSchema, legacyDeviceSchema, mappedDevices } from './block-devices.ts'
-import { anyBoolean, anyPassword, description, domainName, hostLabel, isTrue, metadataSchema, serverName, tagSchema } from './schemas.ts'
+import {
+  anyBoolean,
+  anyPassword,
+  description,
+  diskConfig,
+  hostLabel,
+  hostName,
+  isTrue,
+  metadataSchema,
+  nullable,
+  personalitySchema,
+  serverName,
+  tagSchema,
+  trustedCertsSchema,
+  userDataSchema,
+} from './schemas.ts'
 
 export type RequestedNetworks = 'auto' | 'none' | 'auto-or-none' | readonly RequestedNic[]
 
@@ -47,7 +62,6 @@ export type ServerCreate = {
 
 const count = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[1-9][0-9]*$' })])
 const uuidOrEmpty = Type.Union([Type.String({ format: 'uuid' }), Type.String({ maxLength: 0 })])
-const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
 
 type Features = {
   description?: boolean
@@ -71,7 +85,7 @@ function serverSchema(features: Features): TSchema {
       fixed_ip: Type.Optional(nullable(Type.String({ format: 'ip' }))),
       ...(features.networkTag ? { tag: Type.Optional(tagSchema) } : {}),
     },
-    { additionalProperties: false },
+    closed,
   )
   const nics = Type.Array(nic)
   const networks = features.networksRequired
@@ -84,7 +98,7 @@ function serverSchema(features: Features): TSchema {
       flavorRef: Type.Union([Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })]),
       adminPass: anyPassword,
       metadata: Type.Optional(metadataSchema),
-      'OS-DCF:diskConfig': Type.Optional(Type.String({ enum: ['AUTO', 'MANUAL'] })),
+      'OS-DCF:diskConfig': Type.Optional(diskConfig),
       accessIPv4: Type.Optional(Type.String({ format: 'ipv4' })),
       accessIPv6: Type.Optional(Type.String({ format: 'ipv6' })),
       availability_zone: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 255 }))),
@@ -96,41 +110,23 @@ function serverSchema(features: Features): TSchema {
       max_count: Type.Optional(count),
       return_reservation_id: Type.Optional(anyBoolean),
       security_groups: Type.Optional(
-        Type.Array(Type.Object({ name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, { additionalProperties: false })),
+        Type.Array(Type.Object({ name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, closed)),
       ),
-      user_data: Type.Optional(nullable(Type.String({ format: 'base64', maxLength: 65_535 }))),
+      user_data: Type.Optional(userDataSchema),
       ...networks,
-      ...(features.personality === false
-        ? {}
-        : {
-            personality: Type.Optional(
-              Type.Array(
-                Type.Object({ path: Type.String(), contents: Type.String({ format: 'base64' }) }, { additionalProperties: false }),
-              ),
-            ),
-          }),
+      ...(features.personality === false ? {} : { personality: Type.Optional(personalitySchema) }),
       ...(features.description ? { description: Type.Optional(description) } : {}),
       ...(features.tags ? { tags: Type.Optional(Type.Array(tagSchema, { maxItems: 50 })) } : {}),
-      ...(features.trustedCerts
-        ? {
-            trusted_image_certificates: Type.Optional(
-              nullable(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 50, uniqueItems: true })),
-            ),
-          }
-        : {}),
+      ...(features.trustedCerts ? { trusted_image_certificates: Type.Optional(trustedCertsSchema) } : {}),
       ...(features.host
         ? {
             host: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
             hypervisor_hostname: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
           }
         : {}),
-      ...(features.hostname
-        ? {
-            hostname: Type.Optional(features.hostname === 'fqdn' ? domainName : hostLabel),
-          }
-        : {}),
+      ...(features.hostname ? { hostname: Type.Optional(features.hostname === 'fqdn' ? hostName : hostLabel) } : {}),
     },
-    { additionalProperties: false },
+    closed,
   )
 }
 
@@ -243,7 +239,7 @@ function rungs(): Ladder<ServerCreate> {
     features = { ...features, ...change }
     const schema = Type.Object(
       { server: serverSchema(features), 'os:scheduler_hints': Type.Optional(hints), 'OS-SCH-HNT:scheduler_hints': Type.Optional(hints) },
-      { additionalProperties: false },
+      closed,
     )
     ladder[since] = as(schema, (body) => parse(body as Body))
   }

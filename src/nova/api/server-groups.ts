@@ -6,7 +6,7 @@
  */
 import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, field, type Incoming, operation, principalOf, view } from '../../base/http/index.ts'
+import { as, bodies, closed, field, type Incoming, operation, principalOf, view } from '../../base/http/index.ts'
 import { apiConfig, type GroupPolicy, type ServerGroup } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { anyText, type Known, knownQuery, noQuery, pageSize, wholeNumber } from './known-query.ts'
@@ -62,11 +62,10 @@ const showGroup = operation({
 
 type Asked = { name: string; policy: GroupPolicy; maxServerPerHost: number | null }
 
-const strict = { additionalProperties: false } as const
 const policyWord = (...words: GroupPolicy[]) => Type.Unsafe<GroupPolicy>({ type: 'string', enum: words })
 const hard = policyWord('anti-affinity', 'affinity')
 const all = policyWord('anti-affinity', 'affinity', 'soft-anti-affinity', 'soft-affinity')
-const wrapped = (properties: Record<string, TSchema>) => Type.Object({ server_group: Type.Object(properties, strict) }, strict)
+const wrapped = (properties: Record<string, TSchema>) => Type.Object({ server_group: Type.Object(properties, closed) }, closed)
 const inList = (policy: TSchema) =>
   as<TSchema, Asked>(wrapped({ name: serverName, policies: Type.Array(policy, { minItems: 1, maxItems: 1 }) }), (body) => {
     const { name, policies } = (body as { server_group: { name: string; policies: GroupPolicy[] } }).server_group
@@ -74,7 +73,7 @@ const inList = (policy: TSchema) =>
   })
 
 const positive = Type.Unsafe<number | string>({ type: ['integer', 'string'], pattern: '^0*[1-9][0-9]{0,8}$', minimum: 1 })
-const rules = Type.Object({ max_server_per_host: Type.Optional(positive) }, strict)
+const rules = Type.Object({ max_server_per_host: Type.Optional(positive) }, closed)
 type Ruled = { server_group: { name: string; policy: GroupPolicy; rules?: { max_server_per_host?: number | string } } }
 
 const withRules = as<TSchema, Asked>(wrapped({ name: serverName, policy: all, rules: Type.Optional(rules) }), (body) => {

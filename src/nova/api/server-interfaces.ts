@@ -5,7 +5,7 @@
  */
 import { type TProperties, Type } from '@sinclair/typebox'
 import { CloudError, conflict, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, field, type Incoming, operation, view } from '../../base/http/index.ts'
+import { as, bodies, closed, field, type Incoming, operation, view } from '../../base/http/index.ts'
 import type { Port } from '../../network/index.ts'
 import { attachInterface, attachInterfaceRule, detachInterface, detachInterfaceRule, type RequestedNic } from '../conductor/index.ts'
 import type { Instance } from '../model/index.ts'
@@ -64,7 +64,6 @@ type Attachment = {
   fixed_ips?: { ip_address: string }[]
   tag?: string
 }
-const closed = { additionalProperties: false } as const
 const attachment = {
   net_id: Type.Optional(Type.String({ format: 'uuid' })),
   port_id: Type.Optional(Type.String({ format: 'uuid' })),

@@ -6,15 +6,14 @@
  */
 import { type TProperties, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, atLeast, bodies, operation } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation } from '../../base/http/index.ts'
 import type { LiveWish } from '../conductor/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
-import { anyBoolean, isTrue } from './schemas.ts'
-import { actionPath } from './server-actions.ts'
+import { anyBoolean, hostName, isTrue } from './schemas.ts'
+import { serverAction } from './server-actions.ts'
 import { serverOf } from './servers.ts'
 
-const closed = { additionalProperties: false } as const
-const host = Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })])
+const host = Type.Union([Type.Null(), hostName])
 const booleanOrAuto = Type.Union([anyBoolean, Type.Literal('auto')])
 
 type Asked = { host: string | null; block_migration: unknown; force?: unknown }
@@ -30,11 +29,8 @@ const rung = (properties: TProperties, forcedBy: (asked: Asked) => boolean) =>
 const unlessUnnamed = (asked: Asked): boolean => asked.host !== null
 
 const migrateLive = operation({
-  method: 'POST',
-  path: actionPath,
+  ...serverAction,
   action: 'os-migrateLive',
-  status: 202,
-  errors: [400, 403, 404, 409, 501],
   policy: 'os_compute_api:os-migrate-server:migrate_live',
   body: bodies<LiveWish>({
     // How far disks may be promised is placement's business: disk_over_commit says nothing here.

@@ -3,17 +3,14 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#server-metadata-servers-metadata
  */
-import { Type } from '@sinclair/typebox'
-import { invalid, notFound, overQuota } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { notFound, overQuota } from '../../base/errors.ts'
+import { type Incoming, operation } from '../../base/http/index.ts'
 import { checkLaunched, checkLock, checkState } from '../conductor/index.ts'
 import type { Instance, VmState } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
-import { metadataSchema } from './schemas.ts'
+import { checkNamedItem, merged, metadataBody, metadataItemBody, type Pairs, without } from './metadata.ts'
 import { serverOf } from './servers.ts'
-
-type Pairs = Readonly<Record<string, string>>
 
 const changeable: readonly VmState[] = ['active', 'paused', 'suspended', 'stopped']
 const notThere = () => notFound('Metadata item was not found')
@@ -34,14 +31,6 @@ function save({ uuid, projectId, userId }: Instance, metadata: Pairs, { model }:
   return metadata
 }
 
-/** Merges as own properties, whatever the names are. */
-const merged = (before: Pairs, change: Pairs): Pairs => Object.fromEntries([...Object.entries(before), ...Object.entries(change)])
-
-const strict = { additionalProperties: false } as const
-const allBody = bodies({ '2.1': as(Type.Object({ metadata: metadataSchema }, strict), ({ metadata }): Pairs => metadata) })
-const oneSchema = Type.Unsafe<Record<string, string>>({ ...metadataSchema, minProperties: 1, maxProperties: 1 })
-const oneBody = bodies({ '2.1': as(Type.Object({ meta: oneSchema }, strict), ({ meta }): Pairs => meta) })
-
 const listMetadata = operation({
   method: 'GET',
   path: '/servers/{server_id}/metadata',
@@ -58,7 +47,7 @@ const createMetadata = operation({
   status: 200,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:server-metadata:create',
-  body: allBody,
+  body: metadataBody,
   handle: (request: Incoming<Pairs>, nova: NovaApi) => {
     const instance = toChange(request, nova, 'update metadata')
     return { metadata: save(instance, merged(instance.metadata, request.body), nova) }
@@ -71,7 +60,7 @@ const replaceMetadata = operation({
   status: 200,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:server-metadata:update_all',
-  body: allBody,
+  body: metadataBody,
   handle: (request: Incoming<Pairs>, nova: NovaApi) => ({
     metadata: save(toChange(request, nova, 'update metadata'), request.body, nova),
   }),
@@ -98,9 +87,9 @@ const setItem = operation({
   status: 200,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:server-metadata:update',
-  body: oneBody,
+  body: metadataItemBody,
   handle: (request: Incoming<Pairs>, nova: NovaApi) => {
-    if (!Object.hasOwn(request.body, request.params.key ?? '')) throw invalid('Request body and URI mismatch')
+    checkNamedItem(request)
     const instance = toChange(request, nova, 'update metadata')
     save(instance, merged(instance.metadata, request.body), nova)
     return { meta: request.body }
@@ -117,7 +106,7 @@ const deleteItem = operation({
     const key = request.params.key ?? ''
     if (!Object.hasOwn(serverOf(request, nova).metadata, key)) throw notThere()
     const { uuid, metadata } = toChange(request, nova, 'delete metadata')
-    nova.model.instances.setMetadata(uuid, Object.fromEntries(Object.entries(metadata).filter(([name]) => name !== key)))
+    nova.model.instances.setMetadata(uuid, without(metadata, key))
   },
 })
 

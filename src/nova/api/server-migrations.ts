@@ -6,7 +6,7 @@
 import { Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, field, type Incoming, operation, view } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, field, type Incoming, operation, view } from '../../base/http/index.ts'
 import type { Migration, MigrationStatus } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
@@ -104,7 +104,7 @@ const forceComplete = operation({
   status: 202,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:servers:migrations:force_complete',
-  body: bodies<null>({ '2.1': as(Type.Object({ force_complete: Type.Null() }, { additionalProperties: false }), () => null) }),
+  body: bodies<null>({ '2.1': as(Type.Object({ force_complete: Type.Null() }, closed), () => null) }),
   handle: async (request, nova: NovaApi) => {
     await nova.conductor.live.forceComplete(serverOf(request, nova), idOf(request), callerOf(request.context))
     return undefined

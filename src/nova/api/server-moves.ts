@@ -5,7 +5,7 @@
  */
 import { type TProperties, Type } from '@sinclair/typebox'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, operation } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation } from '../../base/http/index.ts'
 import {
   type EvacuateInput,
   evacuateRule,
@@ -17,19 +17,16 @@ import {
 } from '../conductor/index.ts'
 import { apiConfig } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
-import { anyBoolean, anyPassword, isTrue } from './schemas.ts'
-import { actionPath } from './server-actions.ts'
+import { anyBoolean, anyPassword, hostName, isTrue } from './schemas.ts'
+import { serverAction } from './server-actions.ts'
 import { needServiceUp } from './server-resize.ts'
 import { generatePassword, serverOf } from './servers.ts'
 
-const closed = { additionalProperties: false } as const
-const common = { method: 'POST', path: actionPath, errors: [400, 403, 404, 409] } as const
-const hostName = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })
+const move = { ...serverAction, errors: [400, 403, 404, 409] } as const
 
 const migrate = operation({
-  ...common,
+  ...move,
   action: 'migrate',
-  status: 202,
   policy: 'os_compute_api:os-migrate-server:migrate',
   body: bodies<string | null>({
     '2.1': as(Type.Object({ migrate: Type.Unknown() }, closed), () => null),
@@ -86,7 +83,7 @@ const destination = { host: Type.Optional(hostName) }
 const withPassword = { ...destination, adminPass: anyPassword }
 
 const evacuate = operation({
-  ...common,
+  ...move,
   action: 'evacuate',
   status: 200,
   policy: 'os_compute_api:os-evacuate',

@@ -5,15 +5,25 @@
  */
 import { type TProperties, Type } from '@sinclair/typebox'
 import { invalid, overQuota } from '../../base/errors.ts'
-import { as, bodies, type Incoming, type Ladder, operation, principalOf, Reply } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, type Ladder, operation, principalOf, Reply } from '../../base/http/index.ts'
 import { changeRecord, type InjectedFile, type RebuildChange, rebuildRule, rebuildServer } from '../conductor/index.ts'
 import { apiConfig, type Instance, type InstanceChange } from '../model/index.ts'
 import { imageObstacle, wantsNuma } from '../scheduler/index.ts'
 import { bootableImage, checkPersonality, imageMetadata } from './build-request.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { selfHref } from './links.ts'
-import { anyBoolean, anyPassword, description, domainName, hostLabel, isTrue, metadataSchema, serverName } from './schemas.ts'
-import { actionPath } from './server-actions.ts'
+import {
+  anyBoolean,
+  anyPassword,
+  isTrue,
+  metadataSchema,
+  nullable,
+  personalitySchema,
+  trustedCertsSchema,
+  userDataSchema,
+} from './schemas.ts'
+import { serverAction } from './server-actions.ts'
+import { type Attributes, attributes, columnsOf, described, fqdn, label } from './server-update.ts'
 import { rebuiltServerView } from './server-view.ts'
 import { generatePassword, serverOf, shown } from './servers.ts'
 
@@ -29,60 +39,34 @@ type Rebuild = {
   trustedCerts?: readonly string[] | null
 }
 type Body = {
-  rebuild: {
+  rebuild: Attributes & {
     imageRef: string
-    name?: string
     adminPass?: string
     metadata?: Record<string, string>
     preserve_ephemeral?: boolean | string
-    'OS-DCF:diskConfig'?: string
-    accessIPv4?: string
-    accessIPv6?: string
     personality?: Rebuild['personality']
-    description?: string | null
     key_name?: string | null
     user_data?: string | null
     trusted_image_certificates?: string[] | null
-    hostname?: string
   }
 }
 
-const closed = { additionalProperties: false } as const
-const optionalOrNull = (schema: TProperties[string]) => Type.Optional(Type.Union([schema, Type.Null()]))
 const base = {
   imageRef: Type.String({ format: 'uuid' }),
-  name: Type.Optional(serverName),
+  ...attributes,
   adminPass: anyPassword,
   metadata: Type.Optional(metadataSchema),
   preserve_ephemeral: Type.Optional(anyBoolean),
-  'OS-DCF:diskConfig': Type.Optional(Type.String({ enum: ['AUTO', 'MANUAL'] })),
-  accessIPv4: Type.Optional(Type.String({ format: 'ipv4' })),
-  accessIPv6: Type.Optional(Type.String({ format: 'ipv6' })),
 }
-const personality = {
-  personality: Type.Optional(Type.Array(Type.Object({ path: Type.String(), contents: Type.String({ format: 'base64' }) }, closed))),
-}
-const described = { description: Type.Optional(description) }
-const key = { key_name: optionalOrNull(Type.String({ minLength: 1, maxLength: 255 })) }
-const userData = { user_data: optionalOrNull(Type.String({ format: 'base64', maxLength: 65_535 })) }
-const certs = {
-  trusted_image_certificates: optionalOrNull(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 50, uniqueItems: true })),
-}
-const label = { hostname: Type.Optional(hostLabel) }
-const fqdn = { hostname: Type.Optional(domainName) }
+const personality = { personality: Type.Optional(personalitySchema) }
+const key = { key_name: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 255 }))) }
+const userData = { user_data: Type.Optional(userDataSchema) }
+const certs = { trusted_image_certificates: Type.Optional(trustedCertsSchema) }
 
 function parse({ rebuild }: Body): Rebuild {
-  const columns: InstanceChange = {}
-  if (rebuild.name !== undefined) columns.display_name = rebuild.name
-  if (rebuild.description !== undefined) columns.display_description = rebuild.description
-  if (rebuild.hostname !== undefined) columns.hostname = rebuild.hostname
-  if (rebuild.accessIPv4 !== undefined) columns.access_ip_v4 = rebuild.accessIPv4
-  if (rebuild.accessIPv6 !== undefined) columns.access_ip_v6 = rebuild.accessIPv6
-  if (rebuild.user_data !== undefined) columns.user_data = rebuild.user_data
-  if (rebuild['OS-DCF:diskConfig'] !== undefined) columns.auto_disk_config = rebuild['OS-DCF:diskConfig'] === 'AUTO' ? 1 : 0
   return {
     imageRef: rebuild.imageRef,
-    columns,
+    columns: { ...columnsOf(rebuild), ...(rebuild.user_data === undefined ? {} : { user_data: rebuild.user_data }) },
     adminPass: rebuild.adminPass ?? null,
     personality: rebuild.personality ?? [],
     preserveEphemeral: isTrue(rebuild.preserve_ephemeral),
@@ -142,10 +126,8 @@ function changeOf({ body, context }: Request, instance: Instance, nova: NovaApi)
 }
 
 const rebuild = operation({
-  method: 'POST',
-  path: actionPath,
+  ...serverAction,
   action: 'rebuild',
-  status: 202,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:servers:rebuild',
   body: bodies<Rebuild>(rungs),

@@ -5,7 +5,7 @@
  */
 import { Type } from '@sinclair/typebox'
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, bodies, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation } from '../../base/http/index.ts'
 import { wantsAgent } from '../compute/index.ts'
 import {
   changePasswordRule,
@@ -21,11 +21,8 @@ import {
 import { apiConfig, type Instance } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { anyPassword } from './schemas.ts'
-import { actionPath, nothing } from './server-actions.ts'
+import { nothing, serverAction } from './server-actions.ts'
 import { generatePassword, serverOf } from './servers.ts'
-
-const closed = { additionalProperties: false } as const
-const common = { method: 'POST', path: actionPath, status: 202, errors: [400, 403, 404, 409, 501] } as const
 
 /** The image to rescue with: the one named, or the server's own. @throws {CloudError} `invalid`. */
 function rescueImage(instance: Instance, id: string | null, viewer: ReturnType<typeof viewerOf>, nova: NovaApi): RescueInput['image'] {
@@ -37,7 +34,7 @@ function rescueImage(instance: Instance, id: string | null, viewer: ReturnType<t
 }
 
 const rescue = operation({
-  ...common,
+  ...serverAction,
   action: 'rescue',
   status: 200,
   policy: 'os_compute_api:os-rescue',
@@ -73,7 +70,7 @@ const rescue = operation({
 })
 
 const unrescue = operation({
-  ...common,
+  ...serverAction,
   action: 'unrescue',
   policy: 'os_compute_api:os-unrescue',
   body: nothing('unrescue'),
@@ -86,7 +83,7 @@ const unrescue = operation({
 })
 
 const changePassword = operation({
-  ...common,
+  ...serverAction,
   action: 'changePassword',
   policy: 'os_compute_api:os-admin-password',
   body: bodies<string>({
@@ -110,7 +107,7 @@ const changePassword = operation({
 })
 
 const crashDump = operation({
-  ...common,
+  ...serverAction,
   action: 'trigger_crash_dump',
   since: '2.17',
   policy: 'os_compute_api:servers:trigger_crash_dump',

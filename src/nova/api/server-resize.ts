@@ -5,7 +5,7 @@
  */
 import { Type } from '@sinclair/typebox'
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, bodies, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation } from '../../base/http/index.ts'
 import {
   confirmResizeRule,
   confirmResize as confirmResizeSaga,
@@ -21,12 +21,10 @@ import {
 import type { Flavor, Instance } from '../model/index.ts'
 import { checkGuestWishes } from '../scheduler/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
-import { actionPath, nothing } from './server-actions.ts'
+import { diskConfig } from './schemas.ts'
+import { nothing, serverAction } from './server-actions.ts'
 import { flavorIdIn } from './server-create.ts'
 import { serverOf } from './servers.ts'
-
-const closed = { additionalProperties: false } as const
-const common = { method: 'POST', path: actionPath, errors: [400, 403, 404, 409, 501] } as const
 
 type Resize = { flavorRef: string; autoDiskConfig: boolean | null }
 
@@ -49,9 +47,8 @@ export function needServiceUp({ model }: Pick<NovaApi, 'model'>, { host }: Insta
 }
 
 const resize = operation({
-  ...common,
+  ...serverAction,
   action: 'resize',
-  status: 202,
   policy: 'os_compute_api:servers:resize',
   body: bodies<Resize>({
     '2.1': as(
@@ -60,16 +57,16 @@ const resize = operation({
           resize: Type.Object(
             {
               flavorRef: Type.Union([Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })]),
-              'OS-DCF:diskConfig': Type.Optional(Type.String({ enum: ['AUTO', 'MANUAL'] })),
+              'OS-DCF:diskConfig': Type.Optional(diskConfig),
             },
             closed,
           ),
         },
         closed,
       ),
-      ({ resize: { flavorRef, 'OS-DCF:diskConfig': diskConfig } }) => ({
+      ({ resize: { flavorRef, 'OS-DCF:diskConfig': wanted } }) => ({
         flavorRef: flavorIdIn(String(flavorRef)),
-        autoDiskConfig: diskConfig === undefined ? null : diskConfig === 'AUTO',
+        autoDiskConfig: wanted === undefined ? null : wanted === 'AUTO',
       }),
     ),
   }),
@@ -97,7 +94,7 @@ const resize = operation({
 })
 
 const confirm = operation({
-  ...common,
+  ...serverAction,
   action: 'confirmResize',
   status: 204,
   policy: 'os_compute_api:servers:confirm_resize',
@@ -117,9 +114,8 @@ const confirm = operation({
 })
 
 const revert = operation({
-  ...common,
+  ...serverAction,
   action: 'revertResize',
-  status: 202,
   policy: 'os_compute_api:servers:revert_resize',
   body: nothing('revertResize'),
   handle: (request, nova: NovaApi) => {

@@ -5,12 +5,12 @@
  */
 import { Type } from '@sinclair/typebox'
 import { CloudError, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
 import type { Port } from '../../network/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
 import { groupView } from './security-groups.ts'
-import { actionPath } from './server-actions.ts'
+import { serverAction } from './server-actions.ts'
 import { serverOf } from './servers.ts'
 
 const listSecurityGroups = operation({
@@ -26,8 +26,6 @@ const listSecurityGroups = operation({
     return { security_groups: nova.networks.securityGroups(ids).map(groupView) }
   },
 })
-
-const closed = { additionalProperties: false } as const
 
 /** A group of the server's project, by name or id. @throws {CloudError} `not-found`; `conflict` for a name that several have. */
 function groupOf(projectId: string, name: string, { networks }: NovaApi): string {
@@ -46,10 +44,8 @@ const groupAction = (
   change: (ports: readonly Port[], groupId: string, name: string) => (readonly [Port, readonly string[]])[],
 ) =>
   operation({
-    method: 'POST',
-    path: actionPath,
+    ...serverAction,
     action,
-    status: 202,
     errors: [400, 403, 404, 409],
     policy,
     body: bodies<string>({

@@ -5,7 +5,7 @@
  */
 import { Type } from '@sinclair/typebox'
 import { notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, principalOf, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, principalOf, type RequestContext } from '../../base/http/index.ts'
 import { type ActionRule, checkRule } from '../conductor/index.ts'
 import type { Instance, ShareMapping } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
@@ -60,7 +60,6 @@ const showShare = operation({
 const attachRule: ActionRule = { name: 'create share', vmStates: ['stopped'], tasks: [null], task: null }
 const detachRule: ActionRule = { name: 'delete share', vmStates: ['stopped', 'error'], tasks: [null], task: null }
 
-const closed = { additionalProperties: false } as const
 const shareBody = Type.Object(
   {
     share: Type.Object(

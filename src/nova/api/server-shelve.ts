@@ -5,7 +5,7 @@
  */
 import { type TProperties, Type } from '@sinclair/typebox'
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, bodies, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation } from '../../base/http/index.ts'
 import {
   offloadRule,
   offloadServer,
@@ -19,14 +19,11 @@ import {
 import { novaConfig } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { serverName } from './schemas.ts'
-import { actionPath, nothing } from './server-actions.ts'
+import { nothing, serverAction } from './server-actions.ts'
 import { serverOf } from './servers.ts'
 
-const closed = { additionalProperties: false } as const
-const common = { method: 'POST', path: actionPath, status: 202, errors: [400, 403, 404, 409, 501] } as const
-
 const shelve = operation({
-  ...common,
+  ...serverAction,
   action: 'shelve',
   policy: 'os_compute_api:os-shelve:shelve',
   body: nothing('shelve'),
@@ -48,7 +45,7 @@ const shelve = operation({
 })
 
 const shelveOffload = operation({
-  ...common,
+  ...serverAction,
   action: 'shelveOffload',
   policy: 'os_compute_api:os-shelve:shelve_offload',
   body: nothing('shelveOffload'),
@@ -73,7 +70,7 @@ const rung = (properties: TProperties) =>
 const text = Type.String({ minLength: 1, maxLength: 255 })
 
 const unshelve = operation({
-  ...common,
+  ...serverAction,
   action: 'unshelve',
   policy: 'os_compute_api:os-shelve:unshelve',
   body: bodies<Unshelve>({

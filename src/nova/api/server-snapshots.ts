@@ -6,15 +6,13 @@
  */
 import { Type } from '@sinclair/typebox'
 import { overQuota } from '../../base/errors.ts'
-import { as, atLeast, bodies, operation, principalOf, Reply, type RequestContext } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation, principalOf, Reply, type RequestContext } from '../../base/http/index.ts'
 import { createBackupRule, createImageRule, registerSnapshot, type SnapshotInput, snapshotServer } from '../conductor/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { metadataSchema, serverName } from './schemas.ts'
-import { actionPath } from './server-actions.ts'
+import { serverAction } from './server-actions.ts'
 import { serverOf } from './servers.ts'
 
-const closed = { additionalProperties: false } as const
-const common = { method: 'POST', path: actionPath, status: 202, errors: [400, 403, 404, 409, 501] } as const
 type Metadata = Readonly<Record<string, string>>
 
 const answer = (context: RequestContext, imageId: string): Reply =>
@@ -29,7 +27,7 @@ function checkMetadata(context: RequestContext, metadata: Metadata, projectId: s
 }
 
 const createImage = operation({
-  ...common,
+  ...serverAction,
   action: 'createImage',
   policy: 'os_compute_api:servers:create_image',
   body: bodies<{ name: string; metadata: Metadata }>({
@@ -58,7 +56,7 @@ const createImage = operation({
 type Backup = { name: string; type: string; rotation: number; metadata: Metadata }
 
 const createBackup = operation({
-  ...common,
+  ...serverAction,
   action: 'createBackup',
   policy: 'os_compute_api:os-create-backup',
   body: bodies<Backup>({

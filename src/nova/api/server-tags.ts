@@ -5,7 +5,7 @@
  */
 import { Type } from '@sinclair/typebox'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, check, type Incoming, operation, Reply } from '../../base/http/index.ts'
+import { as, bodies, check, closed, type Incoming, operation, Reply } from '../../base/http/index.ts'
 import { checkState } from '../conductor/index.ts'
 import type { Instance, VmState } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
@@ -57,9 +57,7 @@ const replaceTags = operation({
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-server-tags:update_all',
   body: bodies({
-    '2.1': as(Type.Object({ tags: Type.Array(tagSchema, { maxItems: maxTags }) }, { additionalProperties: false }), ({ tags }) => [
-      ...new Set(tags),
-    ]),
+    '2.1': as(Type.Object({ tags: Type.Array(tagSchema, { maxItems: maxTags }) }, closed), ({ tags }) => [...new Set(tags)]),
   }),
   handle: (request: Incoming<string[]>, nova: NovaApi) => {
     const { uuid } = toChange(request, nova, 'update tags')

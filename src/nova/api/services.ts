@@ -6,12 +6,12 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, field, type Incoming, operation, type RequestContext, view } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, field, type Incoming, operation, type RequestContext, view } from '../../base/http/index.ts'
 import { tellStatus } from '../conductor/index.ts'
 import type { Service } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { anyText, type Known, knownQuery } from './known-query.ts'
-import { anyBoolean, isTrue } from './schemas.ts'
+import { anyBoolean, hostName, isTrue } from './schemas.ts'
 
 const uuidPattern = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i
 const updateRule = 'os_compute_api:os-services:update'
@@ -42,11 +42,9 @@ const listServices = operation({
   }),
 })
 
-const strict = { additionalProperties: false } as const
 const word = Type.String({ minLength: 1, maxLength: 255 })
-const host = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })
 const reason = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
-const verbBody = (more: Record<string, TSchema> = {}) => Type.Object({ host, binary: word, ...more }, strict)
+const verbBody = (more: Record<string, TSchema> = {}) => Type.Object({ host: hostName, binary: word, ...more }, closed)
 type Verb = { host: string; binary: string; disabled_reason?: string; forced_down?: boolean | string }
 
 /** @throws {CloudError} `not-found`. */
@@ -120,7 +118,7 @@ const updateBody = Type.Object(
     disabled_reason: Type.Optional(reason),
     forced_down: Type.Optional(anyBoolean),
   },
-  strict,
+  closed,
 )
 
 /** @throws {CloudError} `invalid` for an id of the wrong kind for the version, `not-found`. */

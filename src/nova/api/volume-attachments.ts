@@ -6,7 +6,7 @@
  */
 import { type TProperties, Type } from '@sinclair/typebox'
 import { conflict, invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, field, type Incoming, operation, view } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, field, type Incoming, operation, view } from '../../base/http/index.ts'
 import { type ActionRule, checkRule } from '../conductor/index.ts'
 import type { Instance, VolumeAttachment } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
@@ -68,7 +68,6 @@ const showAttachment = operation({
   },
 })
 
-const closed = { additionalProperties: false } as const
 const uuid = Type.String({ format: 'uuid' })
 const device = {
   device: Type.Optional(Type.Union([Type.String({ pattern: '(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$' }), Type.Null()])),

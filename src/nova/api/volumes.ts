@@ -5,7 +5,7 @@
  */
 import { type TObject, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
-import { as, bodies, type Incoming, operation, Reply, view } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, Reply, view } from '../../base/http/index.ts'
 import { apiConfig } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { type Known, knownQuery, pageSize, wholeNumber } from './known-query.ts'
@@ -40,7 +40,6 @@ const snapshotView = view<VolumeSnapshot>({
   displayDescription: ({ description }) => description,
 })
 
-const closed = { additionalProperties: false } as const
 /** Pages as old lists have them: `offset` counts. */
 export const offsetNames = { limit: wholeNumber, offset: wholeNumber }
 const listQuery = knownQuery({ '2.1': offsetNames }, '2.75')

@@ -1,6 +1,6 @@
 /** The aggregates of a provider. @see https://docs.openstack.org/api-ref/placement/#resource-provider-aggregates */
 import { Type } from '@sinclair/typebox'
-import { as, atLeast, bodies, operation, type RequestContext } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation, type RequestContext } from '../../base/http/index.ts'
 import { aggregatesChangedAt, aggregatesOf, replaceAggregates } from '../aggregates.ts'
 import { bumpGeneration, checkGeneration, requireProvider } from '../providers.ts'
 import type { Store } from '../store.ts'
@@ -39,7 +39,7 @@ const setAggregates = operation<Store, Body>({
   body: bodies<Body>({
     '1.1': as(uuids, (aggregates) => ({ aggregates: aggregates.map(canonicalUuid), generation: undefined })),
     '1.19': as(
-      Type.Object({ aggregates: uuids, resource_provider_generation: generation }, { additionalProperties: false }),
+      Type.Object({ aggregates: uuids, resource_provider_generation: generation }, closed),
       ({ aggregates, resource_provider_generation }) => ({
         aggregates: aggregates.map(canonicalUuid),
         generation: resource_provider_generation,

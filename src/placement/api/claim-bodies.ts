@@ -5,10 +5,10 @@
  * @see https://docs.openstack.org/api-ref/placement/#update-allocations
  */
 import { type TProperties, Type } from '@sinclair/typebox'
+import { closed } from '../../base/http/index.ts'
 import type { Holding } from '../allocations.ts'
 import { canonicalUuid } from './filters.ts'
 
-const closed = { additionalProperties: false }
 const uuidKey = '^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$'
 const amounts = Type.Record(Type.String({ pattern: '^[A-Z0-9_]{1,255}$' }), Type.Integer({ minimum: 1, maximum: 2_147_483_647 }), {
   ...closed,

@@ -1,16 +1,13 @@
 /** Resource classes. @see https://docs.openstack.org/api-ref/placement/#resource-classes */
 import { Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, operation, Reply, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, closed, operation, Reply, type RequestContext } from '../../base/http/index.ts'
 import { createClass, deleteClass, ensureClass, listClasses, renameClass, requireClass } from '../classes.ts'
 import type { Store } from '../store.ts'
 import { isCustomName } from '../traits.ts'
 import { dated, failures, linkTo, locationOf } from './reply.ts'
 
-const nameBody = Type.Object(
-  { name: Type.String({ pattern: '^CUSTOM_[A-Z0-9_]+$', minLength: 1, maxLength: 255 }) },
-  { additionalProperties: false },
-)
+const nameBody = Type.Object({ name: Type.String({ pattern: '^CUSTOM_[A-Z0-9_]+$', minLength: 1, maxLength: 255 }) }, closed)
 const path = (name: string) => `/resource_classes/${name}`
 const shown = (context: RequestContext, name: string) => ({ name, links: [{ rel: 'self', href: linkTo(context, path(name)) }] })
 const base = { errors: failures, policy: 'placement:use', since: '1.2' }

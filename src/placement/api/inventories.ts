@@ -1,7 +1,7 @@
 /** Inventories of a provider. @see https://docs.openstack.org/api-ref/placement/#resource-provider-inventories */
 import { type Static, Type } from '@sinclair/typebox'
 import { CloudError, conflict, invalid } from '../../base/errors.ts'
-import { as, atLeast, bodies, operation, type RequestContext } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation, type RequestContext } from '../../base/http/index.ts'
 import {
   type Inventory,
   type InventorySpec,
@@ -17,7 +17,6 @@ import { dated, failures, locationOf } from './reply.ts'
 
 const maxAmount = 2_147_483_647
 const maxRatio = 3.40282e38
-const closed = { additionalProperties: false }
 const whole = (minimum: number) => Type.Optional(Type.Integer({ minimum, maximum: maxAmount }))
 export const className = Type.String({ pattern: '^[A-Z0-9_]+$', minLength: 1, maxLength: 255 })
 export const generation = Type.Integer()

@@ -1,14 +1,25 @@
 /** Resource providers. @see https://docs.openstack.org/api-ref/placement/#resource-providers */
 import { randomUUID } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
-import { as, atLeast, bodies, field, operation, Reply, type RequestContext, type Version, version, view } from '../../base/http/index.ts'
+import {
+  as,
+  atLeast,
+  bodies,
+  closed,
+  field,
+  operation,
+  Reply,
+  type RequestContext,
+  type Version,
+  version,
+  view,
+} from '../../base/http/index.ts'
 import { emptyGroup, findProviders, type Group } from '../candidates.ts'
 import { createProvider, deleteProvider, type Provider, requireProvider, updateProvider } from '../providers.ts'
 import type { Store } from '../store.ts'
 import { canonicalUuid, membershipOf, type QueryTexts, refuseUnknown, resourcesOf, single, singleUuid, traitsOf } from './filters.ts'
 import { dated, failures, linkTo, locationOf } from './reply.ts'
 
-const closed = { additionalProperties: false }
 const name = Type.String({ minLength: 1, maxLength: 200 })
 const uuid = Type.String({ format: 'uuid' })
 const parent = Type.Optional(Type.Union([Type.Null(), uuid]))

@@ -1,6 +1,6 @@
 /** Inventories and allocations in one go. @see https://docs.openstack.org/api-ref/placement/#reshaper */
 import { Type } from '@sinclair/typebox'
-import { as, bodies, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation } from '../../base/http/index.ts'
 import { reshape } from '../reshape.ts'
 import type { Store } from '../store.ts'
 import { claimOf } from './allocations.ts'
@@ -9,7 +9,6 @@ import { canonicalUuid } from './filters.ts'
 import { generation, inventoriesBody, specsOf } from './inventories.ts'
 import { failures } from './reply.ts'
 
-const closed = { additionalProperties: false }
 const inventories = Type.Record(
   Type.String({ format: 'uuid', pattern: '^[0-9a-fA-F-]{32,36}$' }),
   Type.Object({ resource_provider_generation: generation, inventories: inventoriesBody }, closed),
