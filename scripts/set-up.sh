@@ -9,7 +9,7 @@ machine=$(uname -m)
 host_packages=(
   qemu-utils libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   dnsmasq-base nftables iproute2 conntrack xorriso procps iputils-ping kmod
-  busybox-static dropbear-bin mtools cpio zstd
+  busybox-static dropbear-bin mtools cpio zstd e2fsprogs dosfstools
 )
 case $machine in
   aarch64) host_packages+=(qemu-system-arm qemu-efi-aarch64) ;;

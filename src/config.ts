@@ -11,7 +11,7 @@ import { consoleSections } from './nova/console/index.ts'
 import { metadataSections } from './nova/metadata/index.ts'
 import { apiConfig, glanceConfig, novaConfig, quotaConfig } from './nova/model/index.ts'
 import { filterSchedulerConfig, metricsConfig, schedulerConfig } from './nova/scheduler/index.ts'
-import { fakeConfig, libvirtConfig, spiceConfig } from './nova/virt/index.ts'
+import { ephemeralConfig, fakeConfig, libvirtConfig, spiceConfig } from './nova/virt/index.ts'
 
 export const processConfig = section('minicloud', {
   dataDir: text({
@@ -71,6 +71,7 @@ export const sections: Section[] = [
   ...consoleSections,
   libvirtConfig,
   spiceConfig,
+  ephemeralConfig,
   fakeConfig,
   ...identitySections,
   imageConfig,

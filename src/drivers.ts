@@ -15,6 +15,7 @@ import { makeNetworkDriver, type NetworkDriver } from './network/drivers/index.t
 import { computeConfig } from './nova/compute/index.ts'
 import {
   type ComputeDriver,
+  ephemeralConfig,
   fakeConfig,
   libvirtConfig,
   makeFakeDriver,
@@ -94,6 +95,7 @@ function libvirtDriver({ config, clock, log, dataDir, credentials }: DriverDeps)
     log,
     config: config.get(libvirtConfig),
     spice: config.get(spiceConfig),
+    ephemeral: config.get(ephemeralConfig),
     cloudPrefix: credentials.prefix,
     diskTool: { createOverlay, convert, resize },
   })

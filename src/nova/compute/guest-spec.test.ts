@@ -49,12 +49,13 @@ it('gives a guest its disks with their buses, kinds and sizes', () => {
   } as const
   const mapped = [
     { ...blank, source: 'image', uuid: 'i', bootIndex: 0 } as const,
-    { ...blank, size: 4, bus: 'scsi' },
+    { ...blank, size: 4, bus: 'scsi', guestFormat: 'ext3' },
     { ...blank, size: 6, deviceType: 'cdrom', bus: 'sata' },
     { ...blank, guestFormat: 'swap', size: 256 },
   ]
+  const blankOf = (type: string | null, nth: number) => ({ kind: 'blank', fileSystem: { type, os: 'linux', label: `ephemeral${nth}` } })
   const disks = planDisks({ imageId: 'i', bus: undefined, flavor, mapped, maxLocal: -1 })
-  expect(guestSpec(args(disks), files, []).disks).toEqual([
+  expect(guestSpec({ ...args(disks), imageProperties: { os_type: 'linux' } }, files, []).disks).toEqual([
     {
       name: 'root',
       device: 'vda',
@@ -65,8 +66,8 @@ it('gives a guest its disks with their buses, kinds and sizes', () => {
       bootIndex: 1,
       serial: null,
     },
-    { name: 'ephemeral0', device: 'sda', bus: 'scsi', kind: 'disk', source: { kind: 'blank' }, sizeGib: 4, bootIndex: null, serial: null },
-    { name: 'ephemeral1', device: 'sdb', bus: 'sata', kind: 'cdrom', source: { kind: 'blank' }, sizeGib: 6, bootIndex: null, serial: null },
+    { name: 'ephemeral0', device: 'sda', bus: 'scsi', kind: 'disk', source: blankOf('ext3', 0), sizeGib: 4, bootIndex: null, serial: null },
+    { name: 'ephemeral1', device: 'sdb', bus: 'sata', kind: 'cdrom', source: blankOf(null, 1), sizeGib: 6, bootIndex: null, serial: null },
     { name: 'swap', device: 'vdb', bus: 'virtio', kind: 'disk', source: { kind: 'blank' }, sizeGib: 0.25, bootIndex: null, serial: null },
   ])
 })

@@ -82,13 +82,15 @@ export function rescueSpec(args: RescueArgs, files: GuestFiles): RescueSpec {
 }
 
 /** The root disk is named so whatever it is called in the guest; the others by what they are and their order. */
-function disksOf({ flavor, disks }: SpawnArgs, root: GuestFiles['root']): DiskSpec[] {
+function disksOf({ flavor, disks, imageProperties }: SpawnArgs, root: GuestFiles['root']): DiskSpec[] {
   let ephemerals = 0
   return disks.map(({ source, guestFormat, size, deviceName, bus, kind, bootIndex }) => {
     const isSwap = guestFormat === 'swap'
     const about = { bus, kind, device: deviceName.replace(/^\/dev\//, ''), bootIndex: bootIndex < 0 ? null : bootIndex + 1, serial: null }
     if (source === 'image') return { ...about, name: 'root', source: { kind: 'image', ...root }, sizeGib: flavor.rootGib }
-    const name = isSwap ? 'swap' : `ephemeral${ephemerals++}`
-    return { ...about, name, source: { kind: 'blank' }, sizeGib: isSwap ? (size ?? 0) / 1024 : (size ?? 0) }
+    if (isSwap) return { ...about, name: 'swap', source: { kind: 'blank' }, sizeGib: (size ?? 0) / 1024 }
+    const name = `ephemeral${ephemerals++}`
+    const fileSystem = { type: guestFormat, os: imageProperties.os_type ?? null, label: name }
+    return { ...about, name, source: { kind: 'blank', fileSystem }, sizeGib: size ?? 0 }
   })
 }

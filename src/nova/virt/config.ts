@@ -3,7 +3,7 @@
  *
  * @see https://docs.openstack.org/nova/latest/configuration/config.html#libvirt
  */
-import { bool, choice, float, int, list, type SectionValues, section, text } from '../../base/config/index.ts'
+import { bool, choice, float, int, list, many, type SectionValues, section, text } from '../../base/config/index.ts'
 
 export const fakeConfig = section('fake', {
   hosts: int({ default: 1, min: 1, max: 1000, doc: 'How many pretended compute hosts there are.' }),
@@ -50,6 +50,27 @@ export const libvirtConfig = section('libvirt', {
   rngDevPath: text({ default: '/dev/urandom', doc: 'Where guests get entropy from.' }),
   tbCacheSize: int({ default: 32, min: 0, max: 4096, doc: "MiB of a guest's translation cache under emulation; 0 leaves it to QEMU." }),
 })
+const commands = many({
+  default: [],
+  doc: 'os_type=command: what formats ephemeral disks of such guests instead, with %(fs_label)s and %(target)s among its words; default= is for all others. No shell reads it.',
+})
+/** @see https://docs.openstack.org/nova/latest/configuration/config.html#DEFAULT.virt_mkfs */
+export const ephemeralConfig = section('DEFAULT', {
+  defaultEphemeralFormat: choice(['', 'ext2', 'ext3', 'ext4', 'xfs', 'vfat', 'ntfs'], {
+    default: '',
+    doc: 'The file system of ephemeral disks; empty: ext4 where the image says os_type=linux, ntfs where it says windows, else vfat.',
+  }),
+  virtMkfs: {
+    ...commands,
+    parse: (value: string) => {
+      const entries = commands.parse(value)
+      for (const entry of entries) if (!/^[^=\s]+=\s*\S/.test(entry)) throw new Error(`expected os_type=command, got "${entry}"`)
+      return entries
+    },
+  },
+})
+export type EphemeralConfig = SectionValues<typeof ephemeralConfig>
+
 /** Consoles by SPICE; of the URLs, the console room makes use. */
 export const spiceConfig = section('spice', {
   enabled: bool({ default: false, doc: 'Give new guests a screen by SPICE, beside VNC.' }),

@@ -11,14 +11,19 @@ export type DiskSpec = {
   readonly device: string
   readonly bus: 'virtio' | 'scsi' | 'sata' | 'ide' | 'usb'
   readonly kind: 'disk' | 'cdrom'
-  /** What it starts as: a copy-on-write overlay of a cached base image, or empty. */
-  readonly source: { readonly kind: 'image'; readonly file: string; readonly format: 'raw' | 'qcow2' } | { readonly kind: 'blank' }
+  /** What it starts as: a copy-on-write overlay of a cached base image, or empty, with a file system or without. */
+  readonly source:
+    | { readonly kind: 'image'; readonly file: string; readonly format: 'raw' | 'qcow2' }
+    | { readonly kind: 'blank'; readonly fileSystem?: FileSystem }
   /** The guest sees at least this much; 0 keeps the image's own size. */
   readonly sizeGib: number
   readonly bootIndex: number | null
   /** Shown to the guest as the disk's serial number, at most 20 characters. */
   readonly serial: string | null
 }
+
+/** What an empty disk is formatted with: by name, or as the host does it for guests of this system. */
+export type FileSystem = { readonly type: string | null; readonly os: string | null; readonly label: string }
 
 export type NicSpec = {
   readonly portId: string

@@ -2,6 +2,7 @@
  * A guest's files: one directory below `instancesDir` by its uuid, with overlays of base images, empty disks, the config drive, the
  * firmware's variables and the serial log. Sizes are GiB in specs and bytes here.
  */
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import { checkedUuid } from '../text.ts'
 import type { Access } from './access.ts'
 import { makeConfigDrive } from './config-drive.ts'
 import type { DiskFile } from './domain-xml.ts'
+import type { FileSystems } from './file-systems.ts'
 
 type Format = 'raw' | 'qcow2'
 
@@ -46,10 +48,12 @@ const taken: readonly string[] = ['console.log', 'nvram.fd', configName, 'frozen
 export class InstanceFiles {
   readonly #dir: string
   readonly #tool: DiskTool
+  readonly #fileSystems: FileSystems
 
-  constructor(instancesDir: string, tool: DiskTool) {
+  constructor(instancesDir: string, tool: DiskTool, fileSystems: FileSystems) {
     this.#dir = instancesDir
     this.#tool = tool
+    this.#fileSystems = fileSystems
   }
 
   dirOf(uuid: string): string {
@@ -149,9 +153,8 @@ export class InstanceFiles {
     const path = join(dir, disk.name)
     const { source } = disk
     if (source.kind === 'blank') {
-      await using file = await open(path, 'wx', 0o600)
-      await file.truncate(disk.sizeGib * gib)
-      if (disk.name === 'swap') await file.write(swapHeader(disk.sizeGib * gib), 0, 4096, 0)
+      await makeEmpty(path, disk)
+      if (source.fileSystem) await this.#fileSystems.make(path, source.fileSystem, signal)
       await access?.give(path, 0o600)
       return { spec: disk, path, format: 'raw', backing: null, readonly: disk.kind === 'cdrom', shared: false }
     }
@@ -193,6 +196,13 @@ export class InstanceFiles {
   }
 }
 
+/** All of it is a hole; a swap area has its header. */
+async function makeEmpty(path: string, { name, sizeGib }: DiskSpec): Promise<void> {
+  await using file = await open(path, 'wx', 0o600)
+  await file.truncate(sizeGib * gib)
+  if (name === 'swap') await file.write(swapHeader(sizeGib * gib), 0, 4096, 0)
+}
+
 function refuse(problems: { what: string; remedy: string }[]): void {
   const first = problems[0]
   if (first) throw new Error(`${first.what}; ${first.remedy}`)
@@ -218,13 +228,15 @@ export async function virtualSize(path: string, format: Format): Promise<number>
 }
 
 /**
- * The first page of a swap area, as mkswap(8) writes it.
+ * The first page of a swap area, as mkswap(8) writes it: version, last page, UUID, label.
  * @see https://man7.org/linux/man-pages/man8/mkswap.8.html
  */
 function swapHeader(bytes: number): Buffer {
   const page = Buffer.alloc(4096)
   page.writeUInt32LE(1, 1024)
   page.writeUInt32LE(Math.min(Math.floor(bytes / 4096) - 1, 0xffffffff), 1028)
+  page.write(randomUUID().replaceAll('-', ''), 1036, 'hex')
+  page.write('swap', 1052, 'latin1')
   page.write('SWAPSPACE2', 4086, 'latin1')
   return page
 }

@@ -12,7 +12,7 @@ import type { Clock } from '../../../base/clock.ts'
 import { messageOf } from '../../../base/errors.ts'
 import type { Log } from '../../../base/log.ts'
 import type { Domain, DomainEvent } from '../../../node-libvirt/index.ts'
-import type { LibvirtConfig, SpiceConfig } from '../config.ts'
+import type { EphemeralConfig, LibvirtConfig, SpiceConfig } from '../config.ts'
 import type { ComputeDriver, ConsoleEndpoint, ConsoleType, GuestDiagnostics, GuestEvent, GuestInfo } from '../driver.ts'
 import type { GuestSpec } from '../specs.ts'
 import { checkedUuid } from '../text.ts'
@@ -22,6 +22,7 @@ import { diagnose, injectNmi, setGuestPassword } from './diagnostics.ts'
 import { type DiskTool, InstanceFiles } from './disks.ts'
 import { guestError, isLibvirt } from './errors.ts'
 import { EventWaits } from './event-waits.ts'
+import { FileSystems } from './file-systems.ts'
 import { Guests } from './guests.ts'
 import type { HostPlaces } from './host.ts'
 import { GuestInterfaces } from './interfaces.ts'
@@ -44,6 +45,7 @@ export type LibvirtDriverDeps = HostPlaces & {
   log: Log
   config: LibvirtConfig
   spice?: SpiceConfig
+  ephemeral?: EphemeralConfig
   /** Begins the names of this cloud's domains; unique among the clouds of a libvirtd. */
   cloudPrefix: string
   diskTool: DiskTool
@@ -80,7 +82,8 @@ class LibvirtDriver implements ComputeDriver {
     if (!prefixForm.test(deps.cloudPrefix)) throw new RangeError(`not a prefix for domain names: ${deps.cloudPrefix}`)
     checkRunDir(deps.runDir)
     this.#deps = deps
-    this.#files = new InstanceFiles(deps.instancesDir, deps.diskTool)
+    const fileSystems = new FileSystems(deps.ephemeral ?? { defaultEphemeralFormat: '', virtMkfs: [] }, deps.log)
+    this.#files = new InstanceFiles(deps.instancesDir, deps.diskTool, fileSystems)
     this.#session = new Session({
       uri: deps.uri,
       clock: deps.clock,

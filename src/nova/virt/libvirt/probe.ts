@@ -11,6 +11,7 @@ import { promisify } from 'node:util'
 import { messageOf } from '../../../base/errors.ts'
 import { type Connection, connect, StartFlags } from '../../../node-libvirt/index.ts'
 import type { Problem } from './access.ts'
+import { missingFormatters } from './file-systems.ts'
 import { readCapabilities } from './host-facts.ts'
 import { el } from './xml.ts'
 
@@ -37,6 +38,7 @@ export async function probeLibvirt({ uri, memory }: { uri: string; memory?: stri
   }
   const hasTools = await tool('qemu-img', 'qemu-utils')
   await tool('xorriso', 'xorriso')
+  problems.push(...(await missingFormatters()))
   let connection: Connection
   try {
     connection = await connect({ uri, connectTimeoutMs: connectMs, callTimeoutMs: startMs })
