@@ -14,7 +14,7 @@ export type ServerCase<Input> = {
 export async function serverWorld<Input>({ options, prepare, done, undone }: ServerCase<Input>): Promise<SagaWorld<Input, ConductorDeps>> {
   const cloud = await testCompute(options)
   const { uuid, input } = await prepare(cloud)
-  const now = () => cloud.deps.model.instances.get(uuid)
+  const now = () => cloud.deps.model.instances.get(uuid, null, { deleted: true })
   return {
     db: cloud.deps.db,
     clock: cloud.deps.clock,

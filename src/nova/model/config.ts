@@ -7,14 +7,12 @@ export const novaConfig = section('DEFAULT', {
   defaultScheduleZone: text({ default: '', doc: 'The zone of servers that name none; empty: any.' }),
   serviceDownTime: int({ default: 60, min: 1, doc: 'Seconds without a report after which a host counts as down.' }),
   reportInterval: int({ default: 10, min: 1, doc: 'Seconds between two reports of a host.' }),
-  instanceNameTemplate: text({ default: 'instance-%08x', doc: 'How hypervisors name guests; shown to administrators.' }),
   resumeGuestsStateOnHostBoot: bool({ default: false, doc: 'Start the guests that ran before the host went down.' }),
   syncPowerStateInterval: int({
     default: 600,
     min: 0,
     doc: 'Seconds between two comparisons of guests with their records; 0: only on events.',
   }),
-  rebootTimeout: int({ default: 0, min: 0, doc: 'Seconds after which a reboot that hangs is given up; 0: never.' }),
   shutdownTimeout: int({ default: 60, min: 0, doc: 'Seconds that a guest is given to shut down before its plug is pulled.' }),
   cpuAllocationRatio: int({ default: 4, min: 1, doc: 'Virtual CPUs given out for each one of the host.' }),
   ramAllocationRatio: int({ default: 1, min: 1, doc: 'Memory given out for each MiB of the host.' }),
@@ -75,7 +73,6 @@ export const apiConfig = section('api', {
   metadataCacheExpiration: int({ default: 15, min: 0, doc: 'Seconds for which an answer of the metadata service is kept.' }),
   vendordataJsonfilePath: text({ default: '', doc: 'A file whose JSON every guest reads as its vendor data.' }),
   enableInstancePassword: bool({ default: true, doc: 'Answer the administrator password of a new server.' }),
-  localMetadataPerCell: bool({ default: false, doc: 'Accepted for existing files; one host has one cell.' }),
 })
 
 export const glanceConfig = section('glance', {
