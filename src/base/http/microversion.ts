@@ -5,15 +5,16 @@
  * @see https://specs.openstack.org/openstack/api-sig/guidelines/microversion_specification.html
  */
 import { CloudError, invalid } from '../errors.ts'
+import { remembered } from '../remembered.ts'
 
 export type Version = number
 
 /** @throws {RangeError} when the text is no version; for texts of our own. */
-export function version(text: string): Version {
+export const version = remembered((text): Version => {
   const match = /^(\d{1,3})\.(0|[1-9]\d{0,2})$/.exec(text)
   if (!match) throw new RangeError(`not a version: ${text}`)
   return Number(match[1]) * 1000 + Number(match[2])
-}
+})
 
 export const versionText = (value: Version): string => `${Math.floor(value / 1000)}.${value % 1000}`
 

@@ -3,10 +3,11 @@
  * without it, the project's id in both only if the request had it.
  */
 import type { RequestContext } from '../../base/http/index.ts'
+import { remembered } from '../../base/remembered.ts'
 
 export type Link = { rel: 'self' | 'bookmark' | 'next'; href: string }
 
-const unversioned = (baseUrl: string): string => baseUrl.replace(/\/v2(\.1)?$/, '')
+const unversioned = remembered((baseUrl) => baseUrl.replace(/\/v2(\.1)?$/, ''))
 
 export const selfHref = ({ baseUrl, projectPrefix }: RequestContext, path: string): string => baseUrl + projectPrefix + path
 

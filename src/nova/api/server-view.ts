@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { isoMicros, isoSeconds } from '../../base/clock.ts'
 import { field, type RequestContext, version, view } from '../../base/http/index.ts'
+import { remembered } from '../../base/remembered.ts'
 import { type Instance, type InstanceSummary, Instances, type Service, showsProgress, statusOf } from '../model/index.ts'
 import { bookmark, links } from './links.ts'
 
@@ -23,20 +24,11 @@ export type ShownServer = {
   readonly serverGroup: string | null
 }
 
-const hostIds = new Map<string, string>()
+const sha224 = remembered((text: string) => createHash('sha224').update(text).digest('hex'))
 
 /** SHA-224 of project and host: tells a project which of its servers share a host, and not which host. */
-export function hostIdOf({ projectId, host }: Pick<Instance, 'projectId' | 'host'>): string {
-  if (host === null) return ''
-  const key = projectId + host
-  let found = hostIds.get(key)
-  if (found === undefined) {
-    if (hostIds.size > 10_000) hostIds.clear()
-    found = createHash('sha224').update(key).digest('hex')
-    hostIds.set(key, found)
-  }
-  return found
-}
+export const hostIdOf = ({ projectId, host }: Pick<Instance, 'projectId' | 'host'>): string =>
+  host === null ? '' : sha224(projectId + host)
 
 export type Address = { version: 4 | 6; addr: string; 'OS-EXT-IPS:type'?: string; 'OS-EXT-IPS-MAC:mac_addr'?: string }
 
@@ -165,8 +157,9 @@ const hintsOf = ({ spec }: Instance): Record<string, unknown[]> =>
 
 /** Names without repetition; nothing for a server without ports. */
 function groupsOf({ ports }: Instance): { name: string }[] | undefined {
-  const names = new Set(ports.flatMap(({ securityGroups }) => securityGroups.map(({ name }) => name)))
-  return names.size === 0 ? undefined : [...names].map((name) => ({ name }))
+  const names = new Set<string>()
+  for (const { securityGroups } of ports) for (const { name } of securityGroups) names.add(name)
+  return names.size === 0 ? undefined : Array.from(names, (name) => ({ name }))
 }
 
 export const serverView = view<ShownServer>({ ...common, ...extended })

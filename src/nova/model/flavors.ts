@@ -7,6 +7,7 @@
  */
 import { conflict, notFound } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
+import { remembered } from '../../base/remembered.ts'
 
 export type Flavor = {
   readonly id: number
@@ -255,14 +256,4 @@ export function flavorsIn(text: string): HeldFlavors {
 export const embedFlavor = (flavor: Flavor): string => flavorsText({ current: flavor, old: null, new: null })
 
 /** The current one of what {@link flavorsText} wrote. Most instances share a few flavors: the same text gives the same object. */
-export function embeddedFlavor(text: string): Flavor {
-  const known = embeddedCache.get(text)
-  if (known) return known
-  const { current } = flavorsIn(text)
-  if (embeddedCache.size >= maxEmbedded) embeddedCache.clear()
-  embeddedCache.set(text, current)
-  return current
-}
-
-const maxEmbedded = 1000
-const embeddedCache = new Map<string, Flavor>()
+export const embeddedFlavor = remembered((text: string): Flavor => flavorsIn(text).current)

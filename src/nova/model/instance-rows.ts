@@ -8,16 +8,16 @@ export type Row = Record<string, string | number | null> & { id: number; uuid: s
 
 export const instanceColumns = `i.id, i.uuid, i.display_name, i.display_description, i.hostname, i.project_id, i.user_id, i.image_ref, i.kernel_id, i.ramdisk_id, i.key_name, i.key_data, i.launch_index,
   i.reservation_id, i.vm_state, i.task_state, i.power_state, i.host, i.node, i.availability_zone, i.user_data, i.config_drive, i.root_device_name, i.access_ip_v4, i.access_ip_v6, i.auto_disk_config,
-  i.progress, i.locked, i.locked_by, i.created_at, i.updated_at, i.launched_at, i.terminated_at, i.deleted, e.flavor, e.trusted_certs, c.network_info, r.spec`
+  i.progress, i.locked, i.locked_by, i.created_at, i.updated_at, i.launched_at, i.terminated_at, i.deleted, e.flavor, e.trusted_certs, c.network_info, r.spec,
+  (SELECT json_group_object(m.key, m.value) FROM instance_metadata m WHERE m.instance_uuid = i.uuid) AS metadata,
+  (SELECT json_group_array(t.tag) FROM tags t WHERE t.resource_id = i.uuid) AS tags`
 export const instanceJoins = `FROM instances i JOIN instance_extra e ON e.instance_uuid = i.uuid LEFT JOIN instance_info_caches c ON c.instance_uuid = i.uuid LEFT JOIN request_specs r ON r.instance_uuid = i.uuid`
 
 const emptySpec: RequestSpec = { schedulerHints: {}, pinnedZone: null, requestedHost: null, requestedNode: null }
 
-type Extras = { metadata: Map<string, [string, string][]>; tags: Map<string, string[]>; faults: Map<string, Fault> }
-
 const text = (value: string | number | null | undefined): string | null => (value === null || value === undefined ? null : String(value))
 
-export function toInstance(row: Row, { metadata, tags, faults }: Extras): Instance {
+export function toInstance(row: Row, fault: Fault | null): Instance {
   return {
     id: row.id,
     uuid: row.uuid,
@@ -57,8 +57,8 @@ export function toInstance(row: Row, { metadata, tags, faults }: Extras): Instan
     ports: networkInfoOf(text(row.network_info)),
     spec: row.spec === null ? emptySpec : (JSON.parse(String(row.spec)) as RequestSpec),
     trustedCerts: row.trusted_certs === null ? null : (JSON.parse(String(row.trusted_certs)) as string[]),
-    metadata: Object.fromEntries(metadata.get(row.uuid) ?? []),
-    tags: tags.get(row.uuid) ?? [],
-    fault: faults.get(row.uuid) ?? null,
+    metadata: row.metadata === '{}' ? {} : (JSON.parse(String(row.metadata)) as Record<string, string>),
+    tags: row.tags === '[]' ? [] : (JSON.parse(String(row.tags)) as string[]).sort(),
+    fault,
   }
 }

@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto'
 import type { Question } from '../../base/db/index.ts'
 import { conflict, notFound } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
+import { remembered } from '../../base/remembered.ts'
 import { BlockDevices } from './block-devices.ts'
 import { planDisks } from './disk-plan.ts'
 import { embedFlavor } from './flavors.ts'
@@ -196,20 +197,14 @@ export class Instances {
   }
 
   /** Of many servers at once: their images' properties as they were at boot, without Nova's prefix, and the reason of a lock. */
-  keptProperties(uuids: readonly string[]): Map<string, Record<string, string>> {
-    const kept = new Map<string, Record<string, string>>()
+  keptProperties(uuids: readonly string[]): Map<string, Readonly<Record<string, string>>> {
     const rows = this.#db
-      .prepare<{ uuid: string; key: string; value: string }>(
-        `SELECT instance_uuid AS uuid, key, value FROM instance_system_metadata
-         WHERE instance_uuid IN (SELECT value FROM json_each(?)) AND (key LIKE 'image\\_%' ESCAPE '\\' OR key = 'locked_reason') AND deleted = 0`,
+      .prepare<{ uuid: string; kept: string }>(
+        `SELECT uuids.value AS uuid, (SELECT json_group_object(iif(key = 'locked_reason', key, substr(key, 7)), value) FROM instance_system_metadata
+         WHERE instance_uuid = uuids.value AND (substr(key, 1, 6) = 'image_' OR key = 'locked_reason') AND deleted = 0) AS kept FROM json_each(?) uuids`,
       )
       .all(JSON.stringify(uuids))
-    for (const { uuid, key, value } of rows) {
-      const found = kept.get(uuid) ?? {}
-      kept.set(uuid, found)
-      found[key.replace(/^image_/, '')] = value
-    }
-    return kept
+    return new Map(rows.map(({ uuid, kept }) => [uuid, keptOf(kept)]))
   }
 
   /** Adds and changes; a null value removes. */
@@ -261,39 +256,20 @@ export class Instances {
   }
 
   #complete(rows: Row[]): Instance[] {
-    if (rows.length === 0) return []
-    const uuids = JSON.stringify(rows.map((row) => row.uuid))
-    const metadata = new Map<string, [string, string][]>()
-    const pairs = this.#db
-      .prepare<{ uuid: string; key: string; value: string }>(
-        'SELECT instance_uuid AS uuid, key, value FROM instance_metadata WHERE instance_uuid IN (SELECT value FROM json_each(?)) ORDER BY id',
-      )
-      .all(uuids)
-    for (const { uuid, key, value } of pairs) {
-      const found = metadata.get(uuid)
-      if (found) found.push([key, value])
-      else metadata.set(uuid, [[key, value]])
-    }
-    const tags = new Map<string, string[]>()
-    const tagRows = this.#db
-      .prepare<{ uuid: string; tag: string }>(
-        'SELECT resource_id AS uuid, tag FROM tags WHERE resource_id IN (SELECT value FROM json_each(?)) ORDER BY tag',
-      )
-      .all(uuids)
-    for (const { uuid, tag } of tagRows) tags.set(uuid, [...(tags.get(uuid) ?? []), tag])
-    const faults = new Map<string, Fault>()
     const failed = rows.filter((row) => row.vm_state === 'error' || row.deleted !== 0)
-    if (failed.length > 0) {
-      const found = this.#db
-        .prepare<Fault & { uuid: string }>(
-          'SELECT instance_uuid AS uuid, code, message, details, created_at AS created FROM instance_faults WHERE instance_uuid IN (SELECT value FROM json_each(?)) ORDER BY id',
-        )
-        .all(JSON.stringify(failed.map((row) => row.uuid)))
-      for (const { uuid, ...fault } of found) faults.set(uuid, fault)
-    }
-    return rows.map((row) => toInstance(row, { metadata, tags, faults }))
+    if (failed.length === 0) return rows.map((row) => toInstance(row, null))
+    const found = this.#db
+      .prepare<Fault & { uuid: string }>(
+        'SELECT instance_uuid AS uuid, code, message, details, created_at AS created FROM instance_faults WHERE instance_uuid IN (SELECT value FROM json_each(?)) ORDER BY id',
+      )
+      .all(JSON.stringify(failed.map((row) => row.uuid)))
+    const faults = new Map<string, Fault>(found.map(({ uuid, ...fault }) => [uuid, fault]))
+    return rows.map((row) => toInstance(row, faults.get(row.uuid) ?? null))
   }
 }
+
+/** Servers of one image have the same properties. */
+const keptOf = remembered((text: string) => JSON.parse(text) as Readonly<Record<string, string>>)
 
 const keypairOf = ({ keyName, keyData, keyType }: NewInstance) =>
   keyName === null ? null : { name: keyName, publicKey: keyData ?? '', type: keyType ?? 'ssh' }

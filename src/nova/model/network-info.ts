@@ -4,7 +4,7 @@
  *
  * @see https://docs.openstack.org/nova/latest/reference/glossary.html
  */
-import { LRUCache } from 'lru-cache'
+import { remembered } from '../../base/remembered.ts'
 
 /** One port of an instance, as the network service tells it. */
 export type InstancePort = {
@@ -121,15 +121,7 @@ const toPort = (vif: Vif): InstancePort => ({
 export const networkInfoText = (ports: readonly InstancePort[]): string => JSON.stringify(ports.map(toVif))
 
 /** A client that polls has the same texts read over and over. */
-const read = new LRUCache<string, readonly InstancePort[]>({ max: 2000 })
+const portsIn = remembered((text: string): readonly InstancePort[] => (JSON.parse(text) as Vif[]).map(toPort), 2000)
 
 /** Reads what {@link networkInfoText} wrote; the same text gives the same objects. */
-export function networkInfoOf(text: string | null): readonly InstancePort[] {
-  if (text === null || text === '[]') return []
-  let ports = read.get(text)
-  if (!ports) {
-    ports = (JSON.parse(text) as Vif[]).map(toPort)
-    read.set(text, ports)
-  }
-  return ports
-}
+export const networkInfoOf = (text: string | null): readonly InstancePort[] => (text === null || text === '[]' ? [] : portsIn(text))
