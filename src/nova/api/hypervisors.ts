@@ -5,10 +5,10 @@
  */
 import { invalid, notFound, notImplemented } from '../../base/errors.ts'
 import { atLeast, type Incoming, operation } from '../../base/http/index.ts'
-import { apiConfig, type ComputeNode } from '../model/index.ts'
+import { apiConfig, booleanWord, type ComputeNode } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { hypervisorSummary, hypervisorView, type ShownHypervisor } from './hypervisor-view.ts'
-import { anyText, booleanWord, type Known, knownQuery, noQuery, pageNames, pageSize } from './known-query.ts'
+import { anyText, type Known, knownQuery, noQuery, pageNames, pageSize } from './known-query.ts'
 import { nextLink } from './links.ts'
 import { pageOf } from './paging.ts'
 

@@ -7,7 +7,7 @@ import { isoSeconds } from '../../base/clock.ts'
 import { forbidden, invalid, notFound, overQuota } from '../../base/errors.ts'
 import { type Incoming, operation, type RequestContext, view } from '../../base/http/index.ts'
 import type { Image, ImageStatus, ListQuery } from '../../image/index.ts'
-import { apiConfig } from '../model/index.ts'
+import { apiConfig, saysYes } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { type Link, links, nextLink } from './links.ts'
 import { checkNamedItem, merged, metadataBody, metadataItemBody, type Pairs, without } from './metadata.ts'
@@ -35,7 +35,7 @@ const imageLinks = ({ id }: Image, context: RequestContext) => [
 const summary = view<Image>({ id: ({ id }) => id, name: ({ name }) => name, links: imageLinks })
 
 const diskConfig = ({ properties }: Image): string | undefined =>
-  properties.auto_disk_config === undefined ? undefined : /^(true|1|on|yes)$/i.test(properties.auto_disk_config) ? 'AUTO' : 'MANUAL'
+  properties.auto_disk_config === undefined ? undefined : saysYes(properties.auto_disk_config) ? 'AUTO' : 'MANUAL'
 
 const whole = view<Image>({
   id: ({ id }) => id,

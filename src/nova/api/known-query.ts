@@ -41,10 +41,3 @@ export const noQuery = knownQuery({ '2.1': {} }, '2.102')
 /** How many a page has; 0 asks for as many as there may be. @throws {CloudError} `invalid`. */
 export const pageSize = (query: Known, maxLimit: number): number =>
   query.limit === undefined ? maxLimit : limitOf(new URLSearchParams({ limit: query.limit }), maxLimit) || maxLimit
-
-/** A word of a query as a boolean; `null` for what is none. */
-export function booleanWord(text: string): boolean | null {
-  const word = text.trim().toLowerCase()
-  if (['1', 't', 'true', 'on', 'y', 'yes'].includes(word)) return true
-  return ['0', 'f', 'false', 'off', 'n', 'no'].includes(word) ? false : null
-}

@@ -7,8 +7,9 @@ import { Type } from '@sinclair/typebox'
 import { CloudError, invalid, notFound } from '../../base/errors.ts'
 import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
 import type { SecurityGroup, SecurityGroupRule } from '../../network/index.ts'
+import { booleanWord } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
-import { anyText, booleanWord, type Known, knownQuery, wholeNumber } from './known-query.ts'
+import { anyText, type Known, knownQuery, wholeNumber } from './known-query.ts'
 
 const until = '2.35'
 

@@ -8,7 +8,7 @@
 import type { Question } from '../../base/db/index.ts'
 import { forbidden, invalid } from '../../base/errors.ts'
 import { type Incoming, version } from '../../base/http/index.ts'
-import { networkInfoOf, statesOf } from '../model/index.ts'
+import { booleanWord, networkInfoOf, statesOf } from '../model/index.ts'
 import { viewerOf } from './deps.ts'
 import { SafePattern } from './safe-pattern.ts'
 
@@ -100,13 +100,10 @@ const neverFilters = new Set([
 ])
 const forAdmins = new Set([...exact.keys(), ...patterns.keys(), ...since.keys(), 'deleted', 'soft_deleted'])
 
-const trueWords = new Set(['', '1', 't', 'true', 'on', 'y', 'yes'])
-const falseWords = new Set(['0', 'f', 'false', 'off', 'n', 'no'])
-
+/** A flag without a value says yes. @throws {CloudError} `invalid`. */
 function boolOf(name: string, text: string): boolean {
-  const word = text.toLowerCase()
-  if (trueWords.has(word)) return true
-  if (falseWords.has(word)) return false
+  const found = text === '' ? true : booleanWord(text)
+  if (found !== null) return found
   throw invalid(`Invalid input for query parameters ${name}. Value: ${text.slice(0, 64)}. Unrecognized value '${text.slice(0, 64)}'`)
 }
 

@@ -6,7 +6,7 @@
  */
 import { invalid } from '../../base/errors.ts'
 import { topologyFor } from '../compute/index.ts'
-import type { Flavor } from '../model/index.ts'
+import { type Flavor, saysYes } from '../model/index.ts'
 import { processorSet } from './processor-set.ts'
 
 export type WishingImage = { readonly name: string; readonly properties: Readonly<Record<string, string>> }
@@ -14,7 +14,6 @@ type Wishes = { readonly flavor: Flavor; readonly image: WishingImage | null }
 type Pair = { readonly flavor: string | undefined; readonly image: string | undefined }
 
 const noLimit = 65_536
-const isTrue = (text: string | undefined): boolean => /^\s*(1|t|true|on|y|yes)\s*$/i.test(text ?? '')
 
 const wishOf = ({ flavor, image }: Wishes, name: string, namespace = 'hw'): Pair => ({
   flavor: flavor.extraSpecs[`${namespace}:${name}`],
@@ -25,7 +24,7 @@ const wishOf = ({ flavor, image }: Wishes, name: string, namespace = 'hw'): Pair
 export function checkGuestWishes(flavor: Flavor, image: WishingImage | null): void {
   const wishes = { flavor, image }
   for (const name of ['pmu', 'vif_multiqueue_enabled', 'virtio_packed_ring', 'mem_encryption', 'locked_memory'])
-    checkSame(wishes, name, isTrue)
+    checkSame(wishes, name, saysYes)
   for (const name of ['mem_encryption_model', 'tpm_version', 'tpm_model', 'sound_model', 'usb_model', 'maxphysaddr_mode', 'viommu_model'])
     checkSame(wishes, name, (text) => text)
   checkSame(wishes, 'secure_boot', (text) => text, 'os')
@@ -136,7 +135,7 @@ function checkDedicated(mask: string, vcpus: number): void {
 
 function realtimeOf(wishes: Wishes, emulator: string | undefined): boolean {
   const { vcpus, extraSpecs } = wishes.flavor
-  if (!isTrue(extraSpecs['hw:cpu_realtime'])) return false
+  if (!saysYes(extraSpecs['hw:cpu_realtime'])) return false
   const masks = wishOf(wishes, 'cpu_realtime_mask')
   const mask = masks.image ?? masks.flavor
   const chosen = mask ? maskOf(mask, vcpus) : processorSet(`0-${vcpus - 1}`)
@@ -157,7 +156,7 @@ function checkMemory(wishes: Wishes): void {
   if (image !== undefined && flavor !== 'any' && flavor !== 'large')
     throw invalid(`Page size ${image} forbidden against '${flavor ?? '<empty>'}'`)
   const locked = wishOf(wishes, 'locked_memory')
-  if ((isTrue(locked.flavor) || isTrue(locked.image)) && flavor === undefined)
+  if ((saysYes(locked.flavor) || saysYes(locked.image)) && flavor === undefined)
     throw invalid('locked_memory value in image or flavor is forbidden when mem_page_size is not set.')
 }
 

@@ -6,10 +6,11 @@
  *
  * @see https://docs.openstack.org/nova/latest/configuration/extra-specs.html
  */
+import { saysYes } from '../model/index.ts'
+
 type Pairs = Readonly<Record<string, string>>
 type Demand = { name: RegExp; isMade: (value: string) => boolean }
 
-const isTrue = (value: string): boolean => /^(1|t|true|on|y|yes)$/i.test(value.trim())
 const always = () => true
 const demand = (name: RegExp, isMade: Demand['isMade'] = always): Demand => ({ name, isMade })
 
@@ -18,7 +19,7 @@ const demands: Record<'numa' | 'feature', readonly Demand[]> = {
     demand(/^hw[:_]numa_(nodes|cpus|mem)(\.\d+)?$/),
     demand(/^hw[:_]cpu_policy$/, (value) => value !== 'shared'),
     demand(/^hw[:_]cpu_thread_policy$/, (value) => value !== 'prefer'),
-    demand(/^hw[:_]cpu_realtime$/, isTrue),
+    demand(/^hw[:_]cpu_realtime$/, saysYes),
     demand(/^hw[:_](cpu_realtime_mask|cpu_dedicated_mask)$/),
     demand(/^hw[:_]emulator_threads_policy$/),
     // Guests have the host's ordinary, small pages.
@@ -26,7 +27,7 @@ const demands: Record<'numa' | 'feature', readonly Demand[]> = {
     demand(/^hw:pmem$/),
   ],
   feature: [
-    demand(/^hw[:_]locked_memory$/, isTrue),
+    demand(/^hw[:_]locked_memory$/, saysYes),
     demand(/^hw[:_]redirected_usb_ports$/, (value) => Number(value) > 0),
     demand(/^hw[:_]usb_model$/, (value) => value === 'none'),
     demand(/^hw[:_]serial_port_count$/, (value) => Number(value) !== 1),
@@ -43,7 +44,7 @@ export function unmetDemand(kind: keyof typeof demands, extraSpecs: Pairs, image
 
 type Wish = { flavor?: string; image?: string; trait: (value: string) => string | null }
 const asTrait = (prefix: string) => (value: string) => `${prefix}_${value.trim().toUpperCase().replaceAll(/[-.]/g, '_')}`
-const when = (trait: string) => (value: string) => (isTrue(value) ? trait : null)
+const when = (trait: string) => (value: string) => (saysYes(value) ? trait : null)
 const both = (name: string, trait: Wish['trait']): Wish => ({ flavor: `hw:${name}`, image: `hw_${name}`, trait })
 
 const wishes: readonly Wish[] = [
