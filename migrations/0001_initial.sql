@@ -20,7 +20,8 @@ CREATE TABLE `minicloud_sagas` (
 	`attempt` integer DEFAULT 1 NOT NULL,
 	`input` TEXT NOT NULL,
 	`error` text,
-	`request_id` VARCHAR(255)
+	`request_id` VARCHAR(255),
+	`superseded` integer DEFAULT 0 NOT NULL
 );
 
 CREATE INDEX `minicloud_sagas_state_idx` ON `minicloud_sagas` (`state`,`updated_at`);

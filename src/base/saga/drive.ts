@@ -44,6 +44,8 @@ export class Drive {
   readonly #store: SagaStore
   readonly #options: RunnerOptions
   readonly #stopping: () => boolean
+  /** It was superseded in an earlier life of the process, which nobody knows how far the step that was under way had come in. */
+  readonly #mayHaveBegun: boolean
   #attempt: number
   #outputs: Record<string, unknown> = {}
   #earlier: Record<string, unknown[]> = {}
@@ -64,6 +66,7 @@ export class Drive {
     this.#options = options
     this.#stopping = stopping
     this.#attempt = row.attempt
+    this.#mayHaveBegun = row.isSuperseded
   }
 
   async run(): Promise<SagaOutcome> {
@@ -83,7 +86,7 @@ export class Drive {
       await turn()
       if (this.#stopping()) return { id: this.#row.id, state: 'stopped' }
       try {
-        if (this.#signal.aborted) throw this.#signal.reason
+        if (this.#signal.aborted && !(step.oneWay && this.#mayHaveBegun)) throw this.#signal.reason
         const context = this.#context(step)
         const output = (await step.run(context, this.#registered.deps)) ?? null
         this.#finish(step, output, context, this.#steps[i + 1])
@@ -98,13 +101,15 @@ export class Drive {
   /** The step's output, its own state change and what follows (the next step's start or the saga's end) in one commit. */
   #finish(step: AnyStep, output: unknown, context: object, next: AnyStep | undefined): void {
     const { db } = this.#options
+    const { isSuperseded } = this.#row
+    if (isSuperseded && !step.oneWay) throw new Superseded('superseded')
     db.transaction(() => {
-      step.commit?.(context as never, output, this.#registered.deps)
+      step.commit?.({ ...context, isSuperseded } as never, output, this.#registered.deps)
       this.#store.append(this.#row.id, this.#attempt, step.name, 'finished', output)
       if (next) this.#store.append(this.#row.id, this.#attempt, next.name, 'started')
       else {
         this.#store.setState(this.#row.id, 'done')
-        this.#registered.definition.ends.done?.(this.#end(), { ...this.#outputs, [step.name]: output }, this.#registered.deps)
+        this.#registered.definition.ends.done?.(this.#ended(), { ...this.#outputs, [step.name]: output }, this.#registered.deps)
       }
     })
     this.#outputs[step.name] = output
@@ -150,7 +155,7 @@ export class Drive {
     const { db } = this.#options
     db.transaction(() => {
       this.#store.setState(this.#row.id, 'undone', error.message)
-      this.#registered.definition.ends.undone?.(this.#end(), error, this.#registered.deps)
+      this.#registered.definition.ends.undone?.(this.#ended(), error, this.#registered.deps)
     })
     return { id: this.#row.id, state: 'undone', error }
   }
@@ -206,6 +211,10 @@ export class Drive {
 
   #end() {
     return { sagaId: this.#row.id, key: this.#row.key, input: this.#row.input, attempt: this.#attempt, requestId: this.#row.requestId }
+  }
+
+  #ended() {
+    return { ...this.#end(), isSuperseded: this.#row.isSuperseded }
   }
 
   #tell(step: string, event: string): void {

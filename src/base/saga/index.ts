@@ -1,4 +1,14 @@
 export { sagaConfig } from './config.ts'
 export type { RunnerOptions, SagaOutcome } from './drive.ts'
 export { SagaRunner, type StartOptions } from './runner.ts'
-export { type AnyStep, type EndContext, RetryFrom, SagaDefinition, type Step, type StepContext, saga, type UndoContext } from './saga.ts'
+export {
+  type AnyStep,
+  type CommitContext,
+  type EndContext,
+  RetryFrom,
+  SagaDefinition,
+  type Step,
+  type StepContext,
+  saga,
+  type UndoContext,
+} from './saga.ts'

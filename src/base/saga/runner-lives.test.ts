@@ -38,6 +38,79 @@ describe('start', () => {
   })
 })
 
+describe('after a supersede', () => {
+  const held = (hold: { wait(): Promise<void> }, more: { oneWay?: true } = {}) =>
+    saga<null, null>('held/1')
+      .step('a', {
+        ...noting('a', async () => await hold.wait()),
+        commit: ({ isSuperseded }) => void did.push(`committed, superseded: ${isSuperseded}`),
+        ...more,
+      })
+      .end({ undone: ({ isSuperseded }) => void did.push(`undone, superseded: ${isSuperseded}`) })
+  const open = { wait: async () => undefined }
+
+  it.each([
+    [{}, ['a', 'undo a', 'undone, superseded: true']],
+    [{ oneWay: true }, ['a', 'committed, superseded: true']],
+  ] as const)('a step that did not listen turns back, unless what it did has no way back: %j', async (more, expected) => {
+    const hold = gate()
+    runner.register(held(hold, more), null)
+    const outcome = runner.start(held(hold, more), null, { key: 'k' })
+    await hold.reached
+    runner.supersede('k')
+    hold.open()
+    await outcome
+    expect(did).toEqual(expected)
+  })
+
+  it('in a transaction that rolls back all goes on', async () => {
+    const hold = gate()
+    runner.register(held(hold), null)
+    const outcome = runner.start(held(hold), null, { key: 'k' })
+    await hold.reached
+    expect(() =>
+      ground.db.transaction(() => {
+        runner.supersede('k')
+        throw new Error('rolled back')
+      }),
+    ).toThrow('rolled back')
+    hold.open()
+    expect(await outcome).toMatchObject({ state: 'done' })
+    expect(did).toEqual(['a', 'committed, superseded: false'])
+  })
+
+  it.each([
+    [{}, ['a', 'undo a', 'undone, superseded: true']],
+    [{ oneWay: true }, ['a', 'a', 'committed, superseded: true']],
+  ] as const)('the next start remembers it; what may have been done for good is done to its end: %j', async (more, expected) => {
+    const hold = gate()
+    runner.register(held(hold, more), null)
+    void runner.start(held(hold, more), null, { key: 'k' })
+    await hold.reached
+    const stopped = runner.stop(100)
+    runner.supersede('k')
+    await clock.advance(100)
+    await stopped
+    const next = newRunner()
+    next.register(held(open, more), null)
+    expect(next.resume()).toBe(1)
+    await next.settled()
+    expect(did).toEqual(expected)
+  })
+
+  it('what is stuck stays so: it may not touch what is another’s by now', async () => {
+    const bad = saga<null, null>('bad/1').step('a', { run: fails('no'), undo: fails('no way back') })
+    runner.register(bad, null)
+    expect(await ended(runner.start(bad, null, { key: 'k' }))).toMatchObject({ state: 'stuck' })
+    runner.supersede('k')
+    const next = newRunner()
+    next.register(bad, null)
+    expect(next.resume()).toBe(0)
+    expect(states()).toEqual(['stuck'])
+    await next.stop()
+  })
+})
+
 describe('after a stop', () => {
   const define = (hold: { wait(): Promise<void> }) =>
     saga<null, null>('two/1')

@@ -216,7 +216,8 @@ describe('keys', () => {
     const waiting = runner.start(build, null, { key: 'k' })
     const elsewhere = runner.start(remove, null, { key: 'l' })
     await reached.reached
-    const second = runner.start(remove, null, { key: 'k', supersedes: true })
+    runner.supersede('k')
+    const second = runner.start(remove, null, { key: 'k' })
     expect(await Promise.all([first, waiting, elsewhere, second])).toMatchObject([
       { state: 'undone', error: { message: 'superseded' } },
       { state: 'undone' },
@@ -266,7 +267,8 @@ describe('idle', () => {
     void runner.start(build, null, { key: 'k' })
     await hold.reached
     const idle = runner.idle('k')
-    void runner.start(remove, null, { key: 'k', supersedes: true })
+    runner.supersede('k')
+    void runner.start(remove, null, { key: 'k' })
     await idle
     expect([did, states()]).toEqual([
       ['d', 'undo d'],
@@ -308,7 +310,8 @@ describe('a saga that waits for its turn of the event loop', () => {
     useUp()
     const first = runner.start(one, 'first', { key: 'k' })
     await Promise.resolve()
-    const second = runner.start(one, 'second', { key: 'k', supersedes: true })
+    runner.supersede('k')
+    const second = runner.start(one, 'second', { key: 'k' })
     expect(await Promise.all([first, second])).toMatchObject([{ state: 'undone', error: { message: 'superseded' } }, { state: 'done' }])
     expect(did).toEqual(['undo first', 'second'])
   })

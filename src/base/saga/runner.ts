@@ -10,8 +10,6 @@ import { type SagaRow, SagaStore } from './store.ts'
 export type StartOptions = {
   key: string
   requestId?: string | null
-  /** Aborts the unfinished sagas of the same key, which then undo themselves, and runs after them. */
-  supersedes?: boolean
 }
 
 const weekMs = 7 * 86_400_000
@@ -26,7 +24,7 @@ export class SagaRunner {
   readonly #store: SagaStore
   readonly #definitions = new Map<string, Registered>()
   /** The last saga of each key: the next one waits for it. */
-  readonly #lanes = new Map<string, { tail: Promise<SagaOutcome>; abort: Set<AbortController> }>()
+  readonly #lanes = new Map<string, { tail: Promise<SagaOutcome>; work: Map<SagaRow, AbortController> }>()
   readonly #running = new Set<Promise<SagaOutcome>>()
   /** Ids of the sagas that this process has in hand. */
   readonly #inHand = new Set<number>()
@@ -50,11 +48,7 @@ export class SagaRunner {
    * The answer resolves when the saga ends and never rejects; after a rollback nothing starts and it stays open.
    * @throws {CloudError} `unavailable` when the row cannot be written; {Error} when no such saga is registered.
    */
-  start<Input>(
-    definition: { name: string },
-    input: Input,
-    { key, requestId = null, supersedes = false }: StartOptions,
-  ): Promise<SagaOutcome> {
+  start<Input>(definition: { name: string }, input: Input, { key, requestId = null }: StartOptions): Promise<SagaOutcome> {
     const { db } = this.#options
     const first = this.#definition(definition.name).definition.steps[0]
     const row = db.transaction(() => {
@@ -64,10 +58,24 @@ export class SagaRunner {
     })
     return new Promise((resolve) => {
       db.afterCommit(() => {
-        if (supersedes) for (const controller of this.#lanes.get(key)?.abort ?? []) controller.abort(new Superseded('superseded'))
         if (first) this.#options.afterLog?.({ saga: row.name, step: first.name, event: 'started', attempt: 1 })
         resolve(this.#enqueue(row))
       })
+    })
+  }
+
+  /**
+   * Takes what the unfinished sagas of a key work on out of their hands, in the caller's transaction: when that has committed they are
+   * aborted, and undo themselves. What is started on the key afterwards runs after them.
+   * @throws {CloudError} `unavailable` when that cannot be written.
+   */
+  supersede(key: string): void {
+    this.#store.supersede(key)
+    this.#options.db.afterCommit(() => {
+      for (const [row, controller] of this.#lanes.get(key)?.work ?? []) {
+        row.isSuperseded = true
+        controller.abort(new Superseded('superseded'))
+      }
     })
   }
 
@@ -124,7 +132,7 @@ export class SagaRunner {
   async stop(graceMs = 10_000): Promise<void> {
     this.#stopping = true
     this.#purging?.cancel()
-    for (const { abort } of this.#lanes.values()) for (const controller of abort) controller.abort(new Shutdown('shutting down'))
+    for (const { work } of this.#lanes.values()) for (const controller of work.values()) controller.abort(new Shutdown('shutting down'))
     const enough = new AbortController()
     await Promise.race([this.settled(), this.#options.clock.sleep(graceMs, enough.signal).catch(() => undefined)])
     enough.abort()
@@ -138,16 +146,17 @@ export class SagaRunner {
 
   #enqueue(row: SagaRow): Promise<SagaOutcome> {
     const controller = new AbortController()
-    const lane = this.#lanes.get(row.key) ?? { tail: Promise.resolve<SagaOutcome>({ id: 0, state: 'done' }), abort: new Set() }
+    if (row.isSuperseded) controller.abort(new Superseded('superseded'))
+    const lane = this.#lanes.get(row.key) ?? { tail: Promise.resolve<SagaOutcome>({ id: 0, state: 'done' }), work: new Map() }
     this.#lanes.set(row.key, lane)
-    lane.abort.add(controller)
+    lane.work.set(row, controller)
     const work = lane.tail.then(() => this.#drive(row, controller.signal))
     lane.tail = work
     this.#running.add(work)
     this.#inHand.add(row.id)
     void work.finally(() => {
       this.#inHand.delete(row.id)
-      lane.abort.delete(controller)
+      lane.work.delete(row)
       this.#running.delete(work)
       if (lane.tail === work) this.#lanes.delete(row.key)
     })

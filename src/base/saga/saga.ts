@@ -16,8 +16,13 @@ export type StepContext<Input, Outputs> = {
   /** Outputs that this step had in earlier attempts, oldest first. */
   readonly earlier: readonly unknown[]
   readonly requestId: string | null
-  /** Fires when a later saga of the same key supersedes this one, or at shutdown. */
+  /** Fires when this saga is superseded, or at shutdown. */
   readonly signal: AbortSignal
+}
+
+export type CommitContext<Input, Outputs> = StepContext<Input, Outputs> & {
+  /** Another took this saga's place meanwhile; only a step that is {@link Step.oneWay} is committed then. */
+  readonly isSuperseded: boolean
 }
 
 export type UndoContext<Input, Outputs, Output> = Omit<StepContext<Input, Outputs>, 'signal' | 'earlier'> & {
@@ -28,7 +33,9 @@ export type Step<Input, Deps, Outputs, Output> = {
   /** Does the step; what it returns is kept as JSON. */
   run(context: StepContext<Input, Outputs>, deps: Deps): Promise<Output> | Output
   /** Runs in the transaction that logs the step as finished: a state change and its log row stand or fall together. */
-  commit?(context: StepContext<Input, Outputs>, output: Output, deps: Deps): void
+  commit?(context: CommitContext<Input, Outputs>, output: Output, deps: Deps): void
+  /** What it has done has no way back, and is recorded whoever took the saga's place; other steps turn back then. */
+  readonly oneWay?: true
   undo?(context: UndoContext<Input, Partial<Outputs>, Output>, deps: Deps): Promise<void> | void
 }
 
@@ -38,6 +45,8 @@ export type EndContext<Input> = {
   readonly input: Input
   readonly attempt: number
   readonly requestId: string | null
+  /** Another took this saga's place, and has what it worked on: this one lets it alone. */
+  readonly isSuperseded: boolean
 }
 
 /** Thrown by a step: undo back to step `from`, that one included, and go on from there as the next attempt. */

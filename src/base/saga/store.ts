@@ -13,6 +13,7 @@ export type SagaRow = {
   input: unknown
   error: string | null
   requestId: string | null
+  isSuperseded: boolean
 }
 
 /** How far one attempt came. */
@@ -46,7 +47,8 @@ export class SagaStore {
         `INSERT INTO minicloud_sagas (created_at, name, key, state, attempt, input, request_id) VALUES (?, ?, ?, 'running', 1, ?, ?)`,
       )
       .run(this.#clock.text(), name, key, text, requestId)
-    return { id: Number(lastInsertRowid), name, key, state: 'running', attempt: 1, input: JSON.parse(text), error: null, requestId }
+    const id = Number(lastInsertRowid)
+    return { id, name, key, state: 'running', attempt: 1, input: JSON.parse(text), error: null, requestId, isSuperseded: false }
   }
 
   append(sagaId: number, attempt: number, step: string, event: SagaEvent, output?: unknown): void {
@@ -67,13 +69,22 @@ export class SagaStore {
       .run(attempt, this.#clock.text(), sagaId)
   }
 
+  /** Another takes the place of all that is unfinished on the key, be it in hand or stuck. */
+  supersede(key: string): void {
+    this.#db
+      .prepare(`UPDATE minicloud_sagas SET superseded = 1 WHERE key = ? AND state IN ('running', 'undoing', 'stuck') AND superseded = 0`)
+      .run(key)
+  }
+
+  /** What is to go on. A stuck saga whose place was taken is not: what it would undo may be another's by now. */
   unfinished(): SagaRow[] {
     return this.#db
-      .prepare<Omit<SagaRow, 'input'> & { input: string }>(
-        `SELECT id, name, key, state, attempt, input, error, request_id AS requestId FROM minicloud_sagas WHERE state IN ('running', 'undoing', 'stuck') ORDER BY id`,
+      .prepare<Omit<SagaRow, 'input' | 'isSuperseded'> & { input: string; superseded: number }>(
+        `SELECT id, name, key, state, attempt, input, error, request_id AS requestId, superseded FROM minicloud_sagas
+         WHERE state IN ('running', 'undoing') OR (state = 'stuck' AND superseded = 0) ORDER BY id`,
       )
       .all()
-      .map((row) => ({ ...row, input: JSON.parse(row.input) as unknown }))
+      .map(({ superseded, ...row }) => ({ ...row, input: JSON.parse(row.input) as unknown, isSuperseded: superseded === 1 }))
   }
 
   /** Deletes at most `limit` sagas that ended before `text`, the oldest of each state first, with their log; tells how many. */

@@ -17,6 +17,8 @@ export const sagas = sqliteTable(
     input: json<unknown>()('input').notNull(),
     error: text('error'),
     request_id: varchar('request_id', { length: 255 }),
+    /** 1 once another took its place: it turns back, after a restart too. */
+    superseded: integer('superseded').notNull().default(0),
   },
   (table) => [index('minicloud_sagas_state_idx').on(table.state, table.updated_at), index('minicloud_sagas_key_idx').on(table.key)],
 )

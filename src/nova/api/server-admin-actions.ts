@@ -81,13 +81,8 @@ const resetState = operation({
       (body) => body['os-resetState'].state,
     ),
   }),
-  handle: (request, nova: NovaApi) => {
-    const { uuid } = serverOf(request, nova)
-    nova.db.transaction(() => {
-      nova.model.instances.update(uuid, { vm_state: request.body, task_state: null })
-      // Whatever still runs finds its task gone and ends without a word.
-      nova.model.actions.supersede(uuid)
-    })
+  handle: async (request, nova: NovaApi) => {
+    await nova.conductor.reset(serverOf(request, nova), request.body)
     return undefined
   },
 })

@@ -12,6 +12,7 @@ import { type Selection, schedulerConfig } from '../scheduler/index.ts'
 import { GuestError, PowerState } from '../virt/index.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
+import { letGo } from './endings.ts'
 import { recordFailure } from './faults.ts'
 import { notify } from './notifications.ts'
 import { allocatePorts, type RequestedNic, readPorts, releasePorts } from './ports.ts'
@@ -94,13 +95,8 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
       const { uuid } = context.input
       deps.adminPasswords.delete(uuid)
       deps.scheduler.noteBuild(context.outputs.host.host, true)
-      const now = deps.clock.text()
-      const isActive = deps.model.instances.tryUpdate(
-        uuid,
-        { vm_state: 'active', task_state: null, power_state: PowerState.running, launched_at: now },
-        { taskState: buildTasks },
-      )
-      if (!isActive) return
+      const change = { vm_state: 'active', power_state: PowerState.running, launched_at: deps.clock.text() } as const
+      if (!letGo(deps, context, buildTasks, change)) return
       finishAction(context, deps, context.outputs.host.host)
       const instance = deps.model.instances.get(uuid)
       deps.db.afterCommit(() => notify(deps.queue, 'create.end', instance, context))
@@ -114,19 +110,15 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
   })
   .end({
     maxAttempts: ({ config }) => config.get(schedulerConfig).maxAttempts,
-    undone({ input, requestId, attempt }, error, deps) {
+    undone(context, error, deps) {
+      const { input, requestId, attempt } = context
       const { model, log, queue, db, adminPasswords } = deps
+      if (!letGo(deps, context, buildTasks, { vm_state: 'error', power_state: PowerState.noState })) return
       adminPasswords.delete(input.uuid)
       const failure =
         attempt > 1 && error instanceof RetryFrom
           ? new Error(`Exceeded maximum number of retries: ${attempt} hosts failed.`, { cause: error })
           : error
-      const isFailed = model.instances.tryUpdate(
-        input.uuid,
-        { vm_state: 'error', task_state: null, power_state: PowerState.noState },
-        { taskState: buildTasks },
-      )
-      if (!isFailed) return
       if (error instanceof NoValidHost)
         log.warn({ instance: input.uuid, request_id: requestId, rejections: error.rejections }, error.message)
       const { message } = recordFailure(deps, input.uuid, requestId, failure, {

@@ -17,7 +17,7 @@ import { askHost } from './compute-client.ts'
 import { deleteServer } from './delete.ts'
 import type { ConductorDeps } from './deps.ts'
 import { evacuateServer } from './evacuate.ts'
-import { type ActionRule, type Caller, checkLock, checkRule, hostOf, powerRules } from './guard.ts'
+import { type ActionRule, type Caller, checkLock, checkRule, checkState, hostOf, isBeingDeleted, powerRules } from './guard.ts'
 import { changePassword, triggerCrashDump } from './inside.ts'
 import { attachInterface, detachInterface } from './interfaces.ts'
 import { abortLiveMigration, liveMigrateServer } from './live-migrate.ts'
@@ -29,6 +29,7 @@ import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
 import { rebuildServer } from './rebuild.ts'
 import { rescueServer, unrescueServer } from './rescue.ts'
+import { type ResetState, resetServer } from './reset.ts'
 import { offloadServer, removeShelvedImage, shelveServer, unshelveServer } from './shelve.ts'
 import { snapshotServer } from './snapshot.ts'
 import { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
@@ -73,13 +74,17 @@ const serverSagas: readonly { name: string }[] = [
   offloadServer,
   unshelveServer,
   removeShelvedImage,
+  resetServer,
 ]
+
+/** How long a reset of the state waits for what works on the server to turn back. */
+const resetPatienceMs = 5_000
 
 /** A saga to begin, with what else its first transaction writes. */
 export type Work<Input> = {
   saga: { name: string }
   input: Input
-  /** Ends what runs on the instance first. */
+  /** Ends what runs on the instance first, unless that deletes it. */
   supersedes?: boolean
   rows?: () => void
   /** A password that a step needs: kept in memory only, and lost when the process ends. */
@@ -159,16 +164,16 @@ export class Conductor implements AsyncDisposable {
   delete(instance: Instance, caller: Caller, { force = false }: { force?: boolean } = {}): void {
     const { db, model, sagas, queue, config } = this.#deps
     checkLock(instance, caller)
+    if (instance.taskState === 'deleting' && sagas.busy(instance.uuid)) return
     if (!force && config.get(novaConfig).reclaimInstanceInterval > 0 && instance.launchedAt !== null && instance.host !== null) {
       this.#deleteSoftly(instance, caller)
       return
     }
-    if (instance.taskState === 'deleting' && sagas.busy(instance.uuid)) return
     db.transaction(() => {
       model.instances.update(instance.uuid, { task_state: 'deleting', progress: 0 })
-      model.actions.supersede(instance.uuid)
+      this.#takeOver(instance.uuid)
       model.actions.begin('delete', instance.uuid, caller)
-      void sagas.start(deleteServer, { uuid: instance.uuid }, { key: instance.uuid, requestId: caller.requestId, supersedes: true })
+      void sagas.start(deleteServer, { uuid: instance.uuid }, { key: instance.uuid, requestId: caller.requestId })
     })
     notify(queue, 'delete.start', instance, caller)
   }
@@ -185,6 +190,39 @@ export class Conductor implements AsyncDisposable {
     const { uuid, host, projectId, userId, flavor } = instance
     const rows = () => this.#deps.model.quotas.demand(projectId, { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMib }, userId)
     void this.begin(instance, restoreRule, caller, { saga: restoreServer, input: { uuid, host }, rows })
+  }
+
+  /**
+   * An administrator says in what state a server is. What holds its task turns back first: then the word holds, and this resolves, or
+   * when that takes too long. Work that holds no task goes on, and so does a deletion, which has the last word.
+   * @throws {CloudError} `not-found` when it is gone.
+   */
+  async reset({ uuid }: Instance, vmState: ResetState): Promise<void> {
+    const { db, model, sagas, clock } = this.#deps
+    const outcome = db.transaction(() => {
+      const instance = model.instances.get(uuid)
+      const isBusy = sagas.busy(uuid)
+      if (isBusy && isBeingDeleted(instance)) return null
+      if (isBusy && instance.taskState !== null) {
+        this.#takeOver(uuid)
+        return sagas.start(resetServer, { uuid, vmState }, { key: uuid })
+      }
+      if (!isBusy) this.#takeOver(uuid)
+      model.instances.update(uuid, { vm_state: vmState, task_state: null })
+      return null
+    })
+    if (outcome === null) return
+    const enough = new AbortController()
+    await Promise.race([outcome, clock.sleep(resetPatienceMs, enough.signal).catch(() => undefined)])
+    enough.abort()
+  }
+
+  /** Takes a server out of the hands of all that works on it, in the caller's transaction: it turns back, and what was asked for has ended. */
+  #takeOver(uuid: string): void {
+    const { model, sagas, adminPasswords } = this.#deps
+    model.actions.supersede(uuid)
+    sagas.supersede(uuid)
+    adminPasswords.delete(uuid)
   }
 
   /** An action that is done at once: its change, its record and its event are one transaction. */
@@ -239,14 +277,15 @@ export class Conductor implements AsyncDisposable {
     const { db, model, sagas, queue, adminPasswords } = this.#deps
     const { uuid } = instance
     checkRule(instance, rule, caller)
+    if (supersedes && isBeingDeleted(instance) && sagas.busy(uuid)) checkState(instance, rule.name, null, [])
     const outcome = db.transaction(() => {
       const expected = { ...(rule.vmStates ? { vmState: rule.vmStates } : {}), ...(rule.tasks ? { taskState: rule.tasks } : {}) }
       model.instances.update(uuid, { task_state: rule.task }, expected)
-      if (supersedes) model.actions.supersede(uuid)
+      if (supersedes) this.#takeOver(uuid)
       model.actions.begin(rule.action ?? rule.name, uuid, caller)
       rows?.()
       if (secret !== undefined) adminPasswords.set(uuid, secret)
-      return sagas.start(saga, input, { key: uuid, requestId: caller.requestId, supersedes })
+      return sagas.start(saga, input, { key: uuid, requestId: caller.requestId })
     })
     notify(queue, `${rule.phase ?? rule.action ?? rule.name}.start`, instance, caller)
     return outcome

@@ -54,6 +54,8 @@ export const deleteServer = saga<DeleteInput, ConductorDeps>('delete-server/1')
         model.actions.event(input.uuid, requestId, { event: 'compute_terminate_instance', startTime: clock.text(), host })
         model.actions.finish(input.uuid, requestId)
       }
+      // What was asked for meanwhile finds no server any more.
+      model.actions.supersede(input.uuid)
       model.instances.remove(input.uuid)
       if (instance) db.afterCommit(() => notify(queue, 'delete.end', instance, { requestId }))
     },

@@ -1,4 +1,5 @@
-/** How an action ends: its event, its record, and the word to listeners, in the transaction that changes the instance. */
+/** How an action ends: the server let go, its event, its record, and the word to listeners, in one transaction. */
+import type { InstanceChange, TaskState } from '../model/index.ts'
 import type { ConductorDeps } from './deps.ts'
 import { recordFailure } from './faults.ts'
 import { notify } from './notifications.ts'
@@ -13,12 +14,29 @@ export type Ending = {
   phase: string
 }
 
-export function ended(deps: ConductorDeps, { uuid, requestId, event, host, phase }: Ending): void {
-  const { model, db, queue, clock } = deps
-  if (requestId !== null) {
-    model.actions.event(uuid, requestId, { event, startTime: clock.text(), host })
-    model.actions.finish(uuid, requestId)
-  }
+/**
+ * Lets go of the server, with what has become of it, unless another has taken it over: then its task is not this work's to end,
+ * even if it is of the same name.
+ * @returns whether it was this work's.
+ */
+export function letGo(
+  { model }: Pick<ConductorDeps, 'model'>,
+  { input: { uuid }, isSuperseded }: { readonly input: { readonly uuid: string }; readonly isSuperseded: boolean },
+  tasks: readonly (TaskState | null)[],
+  change: InstanceChange = {},
+): boolean {
+  return !isSuperseded && model.instances.tryUpdate(uuid, { ...change, task_state: null }, { taskState: tasks })
+}
+
+export function ended(deps: ConductorDeps, ending: Ending): void {
+  const { uuid, requestId } = ending
+  if (requestId !== null) deps.model.actions.finish(uuid, requestId)
+  told(deps, ending)
+}
+
+/** As {@link ended}, of an action that has its end already. */
+export function told({ model, db, queue, clock }: ConductorDeps, { uuid, requestId, event, host, phase }: Ending): void {
+  if (requestId !== null) model.actions.event(uuid, requestId, { event, startTime: clock.text(), host })
   const instance = model.instances.get(uuid)
   db.afterCommit(() => notify(queue, `${phase}.end`, instance, { requestId }))
 }

@@ -13,7 +13,7 @@ import { spawnArgs } from './build.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import type { Destination } from './destination.ts'
-import { ended, endedBadly } from './endings.ts'
+import { ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 import { unlessDown } from './leftovers.ts'
 import { claimEvacuation, dropRoom } from './move-claims.ts'
@@ -40,7 +40,7 @@ export const evacuateRule: ActionRule = {
   checksLock: false,
 }
 
-const tasks: readonly (TaskState | null)[] = ['rebuilding', 'rebuild_block_device_mapping', 'rebuild_spawning', 'powering-off']
+const tasks: readonly TaskState[] = ['rebuilding', 'rebuild_block_device_mapping', 'rebuild_spawning', 'powering-off']
 type Context = { input: EvacuateInput; requestId: string | null }
 const ending = ({ input: { uuid }, requestId }: Context, host: string | null) => ({
   uuid,
@@ -60,8 +60,7 @@ export const evacuateServer = saga<EvacuateInput, ConductorDeps>('evacuate-serve
     commit({ input: { uuid, migrationId } }, { host, node }, { model }) {
       model.migrations.setDestination(migrationId, { host, node })
       model.migrations.move(migrationId, ['accepted'], 'pre-migrating')
-      // What it superseded may have cleared the task.
-      model.instances.tryUpdate(uuid, { task_state: 'rebuild_block_device_mapping' }, { taskState: [null, ...tasks] })
+      model.instances.tryUpdate(uuid, { task_state: 'rebuild_block_device_mapping' }, { taskState: tasks })
     },
     undo({ input: { uuid, source, migrationId } }, deps) {
       const instance = deps.model.instances.find(uuid)
@@ -111,10 +110,9 @@ export const evacuateServer = saga<EvacuateInput, ConductorDeps>('evacuate-serve
     maxAttempts: ({ config }) => config.get(schedulerConfig).maxAttempts,
     undone(context, error, deps) {
       const { uuid, migrationId } = context.input
-      deps.adminPasswords.delete(uuid)
       deps.model.migrations.move(migrationId, ['accepted', 'pre-migrating'], 'error')
-      const isSuperseded = deps.model.migrations.latest(uuid)?.id !== migrationId
-      if (isSuperseded || !deps.model.instances.tryUpdate(uuid, { vm_state: 'error', task_state: null }, { taskState: tasks })) return
+      if (!letGo(deps, context, tasks, { vm_state: 'error' })) return
+      deps.adminPasswords.delete(uuid)
       endedBadly(deps, ending(context, null), error)
     },
   })

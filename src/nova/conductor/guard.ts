@@ -60,6 +60,9 @@ export const powerRules: Readonly<Record<PowerAction, PowerRule>> = {
 
 export type Caller = { requestId: string; userId: string | null; projectId: string | null; isAdmin: boolean }
 
+export const isBeingDeleted = ({ taskState }: Pick<Instance, 'taskState'>): boolean =>
+  taskState === 'deleting' || taskState === 'soft-deleting'
+
 /** @throws {CloudError} `conflict` when the server is locked and the caller is no administrator. */
 export function checkLock(instance: Instance, caller: Pick<Caller, 'isAdmin'>): void {
   if (instance.locked && !caller.isAdmin) throw conflict(`Instance ${instance.uuid} is locked`)

@@ -3,7 +3,7 @@ import { unavailable } from '../../base/errors.ts'
 import { saga } from '../../base/saga/index.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
-import { type Ending, ended, endedBadly } from './endings.ts'
+import { type Ending, ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 
 export type InsideInput = { uuid: string; host: string }
@@ -35,15 +35,14 @@ export const changePassword = saga<InsideInput, ConductorDeps>('change-password/
     },
     commit(context, _output, deps) {
       deps.adminPasswords.delete(context.input.uuid)
-      if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: ['updating_password'] }))
-        ended(deps, ending(context, 'set_admin_password', 'password'))
+      if (letGo(deps, context, ['updating_password'])) ended(deps, ending(context, 'set_admin_password', 'password'))
     },
   })
   .end({
     undone(context, error, deps) {
+      if (!letGo(deps, context, ['updating_password'])) return
       deps.adminPasswords.delete(context.input.uuid)
-      if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: ['updating_password'] }))
-        endedBadly(deps, ending(context, 'set_admin_password', 'password'), error)
+      endedBadly(deps, ending(context, 'set_admin_password', 'password'), error)
     },
   })
 
@@ -58,7 +57,7 @@ export const triggerCrashDump = saga<InsideInput, ConductorDeps>('crash-dump/1')
   })
   .end({
     undone(context, error, deps) {
-      if (deps.model.instances.find(context.input.uuid))
+      if (!context.isSuperseded && deps.model.instances.find(context.input.uuid))
         endedBadly(deps, ending(context, 'trigger_crash_dump', 'trigger_crash_dump'), error)
     },
   })

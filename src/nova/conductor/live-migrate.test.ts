@@ -4,10 +4,12 @@ import { caller, type TestCompute, type TestComputeOptions, testCompute } from '
 import { sagaLaws } from '../../../test/support/saga-laws.ts'
 import { serverWorld } from '../../../test/support/server-laws.ts'
 import { type ManualClock, manualClock } from '../../base/clock.ts'
+import { silentLog } from '../../base/log.ts'
+import { SagaRunner } from '../../base/saga/index.ts'
 import type { Instance, MigrationStatus } from '../model/index.ts'
 import { PowerState } from '../virt/index.ts'
 import type { ConductorDeps } from './deps.ts'
-import { callOff, type LiveMigrateInput, type LiveWish, liveMigrateServer } from './live-migrate.ts'
+import { abortLiveMigration, type LiveMigrateInput, type LiveWish, liveMigrateServer } from './live-migrate.ts'
 import { LiveTurns } from './live-turns.ts'
 
 const options: TestComputeOptions = { hosts: 2 }
@@ -157,14 +159,22 @@ describe('a live migration', () => {
       return [action?.action, action?.message, ...cloud.deps.model.actions.events(action?.id ?? 0).map(({ event }) => event)]
     }
     expect(events('req-2')).toEqual(['live_migration_cancel', null, 'compute_live_migration_abort'])
-    expect(cloud.deps.model.instances.systemMetadata(uuid)).not.toHaveProperty('live_migration_abort')
   })
 
   it('that was called off before a crash turns back after it', async () => {
-    await using cloud = await testCompute(options)
-    const { uuid, input } = await begun(cloud)
-    callOff(cloud.deps, input)
-    expect(await cloud.deps.sagas.start(liveMigrateServer, input, { key: uuid })).toMatchObject({ state: 'undone' })
+    const clock = manualClock()
+    await using cloud = await testCompute({ ...options, clock, flags: minute })
+    const { uuid, id, now } = await onItsWay(cloud, clock)
+    const { sagas, db } = cloud.deps
+    const stopped = sagas.stop(0)
+    cloud.conductor.live.abort(now(), id, { ...caller, requestId: 'req-2' }, { from: ['running'] })
+    await stopped
+    await sagas.settled()
+    const next = new SagaRunner({ db, clock, log: silentLog() })
+    for (const definition of [liveMigrateServer, abortLiveMigration]) next.register(definition as typeof liveMigrateServer, cloud.deps)
+    expect(next.resume()).toBe(2)
+    await next.settled()
+    await next.stop(0)
     await expectStayed(cloud, uuid, 'cancelled')
   })
 

@@ -18,7 +18,7 @@ import { spawnArgs } from './build.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import type { Destination } from './destination.ts'
-import { type Ending, ended, endedBadly } from './endings.ts'
+import { type Ending, ended, endedBadly, letGo, told } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 import { removeLeftover } from './leftovers.ts'
 import { hostsThatCannot } from './move.ts'
@@ -56,16 +56,6 @@ export const abortRule: ActionRule = {
 
 /** Not ended yet. */
 const open: readonly MigrationStatus[] = ['accepted', 'queued', 'preparing', 'running', 'post-migrating']
-/** In a server's system metadata: the migration that somebody has called off. */
-const calledOff = 'live_migration_abort'
-
-/** In the transaction that begins the abort: what goes on, after a crash too, learns of it. */
-export const callOff = ({ model }: Pick<ConductorDeps, 'model'>, { uuid, migrationId }: AbortInput): void =>
-  model.instances.setSystemMetadata(uuid, { [calledOff]: String(migrationId) })
-
-const isCalledOff = ({ model }: Pick<ConductorDeps, 'model'>, { uuid, migrationId }: AbortInput): boolean =>
-  model.instances.systemMetadata(uuid)[calledOff] === String(migrationId)
-
 type Context = { input: Pick<LiveMigrateInput, 'uuid' | 'source'>; requestId: string | null }
 const ending = ({ input: { uuid, source }, requestId }: Context, event: string, phase: string): Ending => ({
   uuid,
@@ -111,7 +101,6 @@ async function bringOver({ input, outputs, requestId, signal }: Running, deps: C
   /** @throws what ends the move before its next part */
   const goOn = (status: MigrationStatus) => {
     signal.throwIfAborted()
-    if (isCalledOff(deps, input)) throw conflict(`Live migration ${migrationId} of instance ${uuid} was aborted.`)
     model.migrations.move(migrationId, open, status)
   }
   goOn('preparing')
@@ -128,7 +117,7 @@ async function bringOver({ input, outputs, requestId, signal }: Running, deps: C
     await askCancellably(queue, host, 'receiveGuest', { spawn, luggage }, cancellable)
   } catch (error) {
     const isPreparing = model.migrations.get(migrationId).status === 'preparing'
-    if (signal.aborted || isCalledOff(deps, input) || named !== null || !isPreparing || !mayTryElsewhere(error)) throw error
+    if (signal.aborted || named !== null || !isPreparing || !mayTryElsewhere(error)) throw error
     throw new RetryFrom('destination', messageOf(error), { cause: error })
   }
   const guest = await askHost(queue, host, 'info', { uuid })
@@ -200,28 +189,28 @@ export const liveMigrateServer = saga<LiveMigrateInput, ConductorDeps>('live-mig
     undone(context, error, deps) {
       const { uuid, migrationId } = context.input
       const { model } = deps
-      const instance = model.instances.find(uuid)
-      const isCancelled = instance?.taskState !== 'migrating' || isCalledOff(deps, context.input)
       const hasBegun = ['running', 'post-migrating'].includes(model.migrations.get(migrationId).status)
-      model.migrations.move(migrationId, open, isCancelled ? 'cancelled' : hasBegun ? 'failed' : 'error')
-      if (!instance) return
-      model.instances.setSystemMetadata(uuid, { [calledOff]: null })
-      if (!model.instances.tryUpdate(uuid, { task_state: null, progress: 0 }, { taskState: ['migrating'] })) return
-      if (isCancelled) ended(deps, ending(context, 'compute_rollback_live_migration', 'rollback'))
-      else if (hasBegun) endedBadly(deps, ending(context, 'compute_live_migration', 'rollback'), error)
+      model.migrations.move(migrationId, open, context.isSuperseded ? 'cancelled' : hasBegun ? 'failed' : 'error')
+      if (context.isSuperseded && model.instances.find(uuid)) told(deps, ending(context, 'compute_rollback_live_migration', 'rollback'))
+      if (!letGo(deps, context, ['migrating'], { progress: 0 })) return
+      if (hasBegun) endedBadly(deps, ending(context, 'compute_live_migration', 'rollback'), error)
       else endedBadly(deps, ending(context, 'conductor_live_migrate_instance', 'rollback'), error)
     },
   })
 
-const abortEnded = ({ input: { uuid }, requestId }: { input: AbortInput; requestId: string | null }, deps: ConductorDeps): void => {
-  const host = deps.model.instances.find(uuid)?.host
-  if (host !== undefined) ended(deps, { uuid, requestId, host, event: 'compute_live_migration_abort', phase: 'live_migration_abort' })
-}
-
-/** Takes the place of the move, which turns back; its own part is to say when that has come to its end. */
-export const abortLiveMigration = saga<AbortInput, ConductorDeps>('abort-live-migration/1')
-  .step('end', { run: () => undefined, commit: (context, _output, deps) => abortEnded(context, deps) })
-  .end({ undone: (context, _error, deps) => abortEnded(context, deps) })
+/** Takes the place of the move, which turns back; its own part is to let go of the server when that has come to its end. */
+export const abortLiveMigration = saga<AbortInput, ConductorDeps>('abort-live-migration/1').step('end', {
+  run: () => undefined,
+  commit(context, _output, deps) {
+    const { input, requestId } = context
+    const { uuid, migrationId } = input
+    const host = deps.model.instances.find(uuid)?.host
+    if (host === undefined) return
+    // A move that could not turn back keeps the server.
+    if (!open.includes(deps.model.migrations.get(migrationId).status)) letGo(deps, context, ['migrating'], { progress: 0 })
+    ended(deps, { uuid, requestId, host, event: 'compute_live_migration_abort', phase: 'live_migration_abort' })
+  },
+})
 
 /** A host tells how much of a guest it has copied away. */
 export function recordCopied({ db, model }: Pick<ConductorDeps, 'db' | 'model'>, { host, uuid, progress }: GuestCopied): void {

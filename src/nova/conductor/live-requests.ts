@@ -11,7 +11,6 @@ import { type Caller, checkRule, hostOf } from './guard.ts'
 import {
   abortLiveMigration,
   abortRule,
-  callOff,
   checkLeave,
   forceCompleteRule,
   type LiveMigrateInput,
@@ -77,7 +76,6 @@ export class LiveMigrations {
         const found = this.#deps.model.migrations.findLive(instance.uuid, migrationId)
         if (!found) throw notFound(`Migration ${migrationId} not found for instance ${instance.uuid}`)
         if (!from.includes(found.status)) throw wrongStatus(found, 'abort live migration')
-        callOff(this.#deps, input)
       },
     })
   }

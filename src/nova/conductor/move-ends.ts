@@ -9,7 +9,7 @@ import { GuestError, PowerState } from '../virt/index.ts'
 import { graceMs } from './build.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
-import { ended, endedBadly } from './endings.ts'
+import { ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 import { removeLeftover, unlessDown } from './leftovers.ts'
 import { staysOnHost } from './move.ts'
@@ -75,10 +75,13 @@ export const confirmResize = saga<MoveEndInput, ConductorDeps>('confirm-resize/1
     commit(context, { power }, deps) {
       const { uuid, migrationId } = context.input
       const change = { vm_state: power === PowerState.running ? 'active' : 'stopped', power_state: power } as const
-      if (!deps.model.instances.tryUpdate(uuid, change, { vmState: ['resized'], taskState: [null] })) return
+      if (!deps.model.instances.find(uuid)) return
+      // A state that was reset meanwhile stays.
+      deps.model.instances.tryUpdate(uuid, change, { vmState: ['resized'] })
       settleMove(deps, uuid, deps.model.migrations.get(migrationId))
-      ended(deps, ending(context, 'confirm_resize', 'resize_confirm'))
+      if (!context.isSuperseded) ended(deps, ending(context, 'confirm_resize', 'resize_confirm'))
     },
+    oneWay: true,
   })
   .end({
     done({ input: { uuid, migrationId } }, _outputs, deps) {
@@ -88,7 +91,8 @@ export const confirmResize = saga<MoveEndInput, ConductorDeps>('confirm-resize/1
     undone(context, error, deps) {
       const { uuid, migrationId } = context.input
       deps.model.migrations.move(migrationId, ['confirming'], 'finished')
-      if (deps.model.instances.find(uuid)) endedBadly(deps, ending(context, 'confirm_resize', 'resize_confirm'), error)
+      if (!context.isSuperseded && deps.model.instances.find(uuid))
+        endedBadly(deps, ending(context, 'confirm_resize', 'resize_confirm'), error)
     },
   })
 
@@ -123,9 +127,9 @@ export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
       const state = { vm_state: start ? 'active' : 'stopped', power_state: power, launched_at: clock.text() } as const
       const stays = staysOnHost(migration)
       const place = stays ? {} : { host, node, availability_zone: model.hosts.zoneOfHost(host ?? '') }
-      const isOurs = model.instances.tryUpdate(uuid, { ...state, ...place, task_state: null }, { taskState: ['resize_reverting'] })
       // The guest is as it was: who took this one's place finds it so.
-      if (!isOurs && !model.instances.tryUpdate(uuid, { ...state, ...place })) return
+      if (!model.instances.tryUpdate(uuid, { ...state, ...place })) return
+      const isOurs = letGo(deps, context, ['resize_reverting'])
       const { current, old } = model.extras.flavors(uuid)
       model.extras.setFlavors(uuid, { current: old ?? current, old: null, new: null })
       model.instances.setSystemMetadata(uuid, { old_vm_state: null })
@@ -138,6 +142,7 @@ export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
       }
       if (isOurs) ended(deps, ending(context, 'revert_resize', 'resize_revert'))
     },
+    oneWay: true,
     async undo({ input: { uuid, host, migrationId } }, deps) {
       const { model, queue } = deps
       const migration = model.migrations.get(migrationId)
@@ -158,9 +163,8 @@ export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
       if (status === 'reverted' && dest_compute !== null) removeLeftover(deps, uuid, dest_compute)
     },
     undone(context, error, deps) {
-      const { uuid, migrationId } = context.input
+      const { migrationId } = context.input
       deps.model.migrations.move(migrationId, ['reverting'], 'finished')
-      if (deps.model.instances.tryUpdate(uuid, { task_state: null }, { taskState: ['resize_reverting'] }))
-        endedBadly(deps, ending(context, 'revert_resize', 'resize_revert'), error)
+      if (letGo(deps, context, ['resize_reverting'])) endedBadly(deps, ending(context, 'revert_resize', 'resize_revert'), error)
     },
   })

@@ -25,7 +25,7 @@ import { graceMs, spawnArgs } from './build.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Destination, pickDestination } from './destination.ts'
-import { ended, endedBadly } from './endings.ts'
+import { ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 import { unlessDown } from './leftovers.ts'
 import { claimDestination, claimOnHost, giveBack } from './move-claims.ts'
@@ -223,7 +223,6 @@ export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
       if (!instance) return
       const { current } = deps.model.extras.flavors(uuid)
       deps.model.extras.setFlavors(uuid, { current, old: null, new: null })
-      if (deps.model.instances.tryUpdate(uuid, { task_state: null }, { taskState: tasks }))
-        endedBadly(deps, ending(context, instance.host, 'prep_resize'), error)
+      if (letGo(deps, context, tasks)) endedBadly(deps, ending(context, instance.host, 'prep_resize'), error)
     },
   })

@@ -9,9 +9,8 @@ import { PowerState } from '../virt/index.ts'
 import { graceMs } from './build.ts'
 import { askHost, orAborted } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
-import { recordFailure } from './faults.ts'
+import { type Ending, ended, endedBadly, letGo } from './endings.ts'
 import { powerRules } from './guard.ts'
-import { notify } from './notifications.ts'
 
 export type PowerInput = { uuid: string; action: PowerAction; host: string }
 
@@ -33,7 +32,13 @@ const phases: Record<PowerAction, string> = {
   'reboot-soft': 'reboot',
   'reboot-hard': 'reboot',
 }
-const eventOf = (action: PowerAction): string => `compute_${powerRules[action].name}_instance`
+const ending = ({ input: { uuid, action, host }, requestId }: { input: PowerInput; requestId: string | null }): Ending => ({
+  uuid,
+  requestId,
+  host,
+  event: `compute_${powerRules[action].name}_instance`,
+  phase: phases[action],
+})
 
 export const powerServer = saga<PowerInput, ConductorDeps>('power-server/1')
   .step('guest', {
@@ -43,30 +48,14 @@ export const powerServer = saga<PowerInput, ConductorDeps>('power-server/1')
       const info = await orAborted(askHost(deps.queue, host, 'power', { uuid, action, graceMs: graceMs(deps), portIds }, lane), signal)
       return { power: info?.power ?? null }
     },
-    commit({ input: { uuid, action, host }, requestId }, { power }, deps) {
-      const { model, db, queue, clock } = deps
-      const { ends, task } = powerRules[action]
-      const change = { vm_state: ends, task_state: null, power_state: power ?? usualPower[ends] ?? PowerState.noState }
-      if (isSuperseded(uuid, requestId, deps) || !model.instances.tryUpdate(uuid, change, { taskState: [task] })) return
-      if (requestId !== null) {
-        model.actions.event(uuid, requestId, { event: eventOf(action), startTime: clock.text(), host })
-        model.actions.finish(uuid, requestId)
-      }
-      const instance = model.instances.get(uuid)
-      db.afterCommit(() => notify(queue, `${phases[action]}.end`, instance, { requestId }))
+    commit(context, { power }, deps) {
+      const { ends, task } = powerRules[context.input.action]
+      const change = { vm_state: ends, power_state: power ?? usualPower[ends] ?? PowerState.noState }
+      if (letGo(deps, context, [task], change)) ended(deps, ending(context))
     },
   })
   .end({
-    undone({ input: { uuid, action, host }, requestId }, error, deps) {
-      const { model, db, queue } = deps
-      if (isSuperseded(uuid, requestId, deps)) return
-      if (!model.instances.tryUpdate(uuid, { task_state: null }, { taskState: [powerRules[action].task] })) return
-      const { message } = recordFailure(deps, uuid, requestId, error, { event: eventOf(action), startTime: deps.clock.text(), host })
-      const instance = model.instances.get(uuid)
-      db.afterCommit(() => notify(queue, `${phases[action]}.error`, instance, { requestId, fault: message }))
+    undone(context, error, deps) {
+      if (letGo(deps, context, [powerRules[context.input.action].task])) endedBadly(deps, ending(context), error)
     },
   })
-
-/** A hard reboot that takes another's place has its task too: then the task is not this one's to end. */
-const isSuperseded = (uuid: string, requestId: string | null, { model }: ConductorDeps): boolean =>
-  requestId !== null && (model.actions.find(uuid, requestId)?.finishTime ?? null) !== null

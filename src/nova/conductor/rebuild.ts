@@ -8,7 +8,7 @@ import { PowerState } from '../virt/index.ts'
 import { graceMs, type InjectedFile, spawnArgs } from './build.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
-import { ended, endedBadly } from './endings.ts'
+import { ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 
 export type RebuildInput = {
@@ -77,8 +77,8 @@ export const rebuildServer = saga<RebuildInput, ConductorDeps>('rebuild-server/1
       const { uuid, stopped } = context.input
       deps.adminPasswords.delete(uuid)
       const launched_at = deps.clock.text()
-      const change = { vm_state: stopped ? 'stopped' : 'active', task_state: null, power_state: power, launched_at } as const
-      if (deps.model.instances.tryUpdate(uuid, change, { taskState: tasks })) ended(deps, endingOf(context))
+      const change = { vm_state: stopped ? 'stopped' : 'active', power_state: power, launched_at } as const
+      if (letGo(deps, context, tasks, change)) ended(deps, endingOf(context))
     },
     async undo({ input: { uuid, host } }, { queue }) {
       await askHost(queue, host, 'destroy', { uuid, portIds: [] })
@@ -86,9 +86,8 @@ export const rebuildServer = saga<RebuildInput, ConductorDeps>('rebuild-server/1
   })
   .end({
     undone(context, error, deps) {
-      const { uuid } = context.input
-      deps.adminPasswords.delete(uuid)
-      const change = { vm_state: 'error', task_state: null, power_state: PowerState.noState } as const
-      if (deps.model.instances.tryUpdate(uuid, change, { taskState: tasks })) endedBadly(deps, endingOf(context), error)
+      if (!letGo(deps, context, tasks, { vm_state: 'error', power_state: PowerState.noState })) return
+      deps.adminPasswords.delete(context.input.uuid)
+      endedBadly(deps, endingOf(context), error)
     },
   })

@@ -8,7 +8,7 @@ import { PowerState } from '../virt/index.ts'
 import { driveOf, graceMs } from './build.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
-import { ended, endedBadly } from './endings.ts'
+import { ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 
 export type RescueInput = {
@@ -60,10 +60,9 @@ export const rescueServer = saga<RescueInput, ConductorDeps>('rescue-server/1')
   })
   .end({
     undone(context, error, deps) {
-      const { uuid } = context.input
-      deps.adminPasswords.delete(uuid)
-      if (deps.model.instances.tryUpdate(uuid, { task_state: null }, { taskState: ['rescuing'] }))
-        endedBadly(deps, ending(context, 'rescue'), error)
+      if (!letGo(deps, context, ['rescuing'])) return
+      deps.adminPasswords.delete(context.input.uuid)
+      endedBadly(deps, ending(context, 'rescue'), error)
     },
   })
 
@@ -74,15 +73,15 @@ export const unrescueServer = saga<UnrescueInput, ConductorDeps>('unrescue-serve
     },
     commit(context, _output, deps) {
       const { uuid } = context.input
-      const change = { vm_state: 'active', task_state: null, power_state: PowerState.running } as const
-      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: ['unrescuing'] })) return
+      // Whoever took this one's place finds a guest that runs from its own disk.
+      if (!deps.model.instances.tryUpdate(uuid, { vm_state: 'active', power_state: PowerState.running })) return
       deps.model.instances.setSystemMetadata(uuid, { rescue_image_id: null, rescue_kernel_id: null, rescue_ramdisk_id: null })
-      ended(deps, ending(context, 'unrescue'))
+      if (letGo(deps, context, ['unrescuing'])) ended(deps, ending(context, 'unrescue'))
     },
+    oneWay: true,
   })
   .end({
     undone(context, error, deps) {
-      if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: ['unrescuing'] }))
-        endedBadly(deps, ending(context, 'unrescue'), error)
+      if (letGo(deps, context, ['unrescuing'])) endedBadly(deps, ending(context, 'unrescue'), error)
     },
   })

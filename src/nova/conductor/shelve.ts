@@ -10,7 +10,7 @@ import { GuestError, PowerState } from '../virt/index.ts'
 import { graceMs, spawnArgs } from './build.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
-import { type Ending, ended, endedBadly } from './endings.ts'
+import { type Ending, ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 import { bindPorts, readPorts } from './ports.ts'
 import { fillImage } from './snapshot.ts'
@@ -60,14 +60,6 @@ async function leaveHost({ model, queue }: ConductorDeps, uuid: string, host: st
   await askHost(queue, host, 'destroy', { uuid, portIds }, uuid)
 }
 
-function offloaded({ model, placement }: ConductorDeps, uuid: string): boolean {
-  const place = { vm_state: 'shelved_offloaded', power_state: PowerState.shutdown, host: null, node: null } as const
-  const isOurs = model.instances.tryUpdate(uuid, { ...place, task_state: null }, { taskState: shelving })
-  // Whatever has taken its place is told that the guest is gone.
-  if (isOurs || model.instances.tryUpdate(uuid, place, { vmState: ['shelved'] })) placement.release(uuid)
-  return isOurs
-}
-
 export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
   .step('off', {
     async run({ input: { uuid, host } }, deps) {
@@ -107,8 +99,8 @@ export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
       const power = deps.model.instances.find(uuid)?.powerState
       // What a paused or suspended guest had in memory went when it was powered off, if it was.
       const isAsItWas = was === 'active' || power === usualPower[was]
-      const change = { vm_state: isAsItWas ? was : 'stopped', task_state: null } as const
-      if (deps.model.instances.tryUpdate(uuid, change, { taskState: shelving })) endedBadly(deps, ending(context, 'shelve'), error)
+      deps.model.instances.tryUpdate(uuid, { vm_state: isAsItWas ? was : 'stopped' }, { vmState: [was] })
+      if (letGo(deps, context, shelving)) endedBadly(deps, ending(context, 'shelve'), error)
     },
   })
 
@@ -116,13 +108,18 @@ export const offloadServer = saga<OffloadInput, ConductorDeps>('offload-server/1
   .step('guest', {
     run: ({ input: { uuid, host } }, deps) => leaveHost(deps, uuid, host),
     commit(context, _output, deps) {
-      if (offloaded(deps, context.input.uuid)) ended(deps, ending(context, 'shelve_offload'))
+      const { uuid } = context.input
+      // Whatever has taken its place is told that the guest is gone.
+      const place = { vm_state: 'shelved_offloaded', power_state: PowerState.shutdown, host: null, node: null } as const
+      if (!deps.model.instances.tryUpdate(uuid, place)) return
+      deps.placement.release(uuid)
+      if (letGo(deps, context, shelving)) ended(deps, ending(context, 'shelve_offload'))
     },
+    oneWay: true,
   })
   .end({
     undone(context, error, deps) {
-      if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: shelving }))
-        endedBadly(deps, ending(context, 'shelve_offload'), error)
+      if (letGo(deps, context, shelving)) endedBadly(deps, ending(context, 'shelve_offload'), error)
     },
   })
 
@@ -201,7 +198,6 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
       if (imageId !== null) void sagas.start(removeShelvedImage, { imageId }, { key: imageId, requestId })
     },
     undone(context, error, deps) {
-      if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: unshelving }))
-        endedBadly(deps, ending(context, 'unshelve'), error)
+      if (letGo(deps, context, unshelving)) endedBadly(deps, ending(context, 'unshelve'), error)
     },
   })

@@ -7,7 +7,7 @@ import { saga } from '../../base/saga/index.ts'
 import type { TaskState } from '../model/index.ts'
 import { askCancellably } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
-import { ended, endedBadly } from './endings.ts'
+import { ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 
 export type SnapshotInput = {
@@ -56,13 +56,14 @@ export const snapshotServer = saga<SnapshotInput, ConductorDeps>('snapshot-serve
       if (backup) for (const id of elders(deps, uuid, backup)) await deps.images.remove(id)
     },
     commit(context, _output, deps) {
-      if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: tasks })) ended(deps, endingOf(context))
+      if (letGo(deps, context, tasks)) ended(deps, endingOf(context))
     },
+    // The elders are gone: without their youngest there would be none.
+    oneWay: true,
   })
   .end({
     undone(context, error, deps) {
-      if (deps.model.instances.tryUpdate(context.input.uuid, { task_state: null }, { taskState: tasks }))
-        endedBadly(deps, endingOf(context), error)
+      if (letGo(deps, context, tasks)) endedBadly(deps, endingOf(context), error)
     },
   })
 

@@ -7,11 +7,20 @@ import { PowerState } from '../virt/index.ts'
 import { graceMs } from './build.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
-import { ended, endedBadly } from './endings.ts'
+import { type Ending, ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
 import { settleForDeletion } from './move-ends.ts'
 
 export type SoftDeleteInput = { uuid: string; host: string | null }
+
+type Context = { input: SoftDeleteInput; requestId: string | null }
+const ending = ({ input: { uuid, host }, requestId }: Context, phase: 'soft_delete' | 'restore'): Ending => ({
+  uuid,
+  requestId,
+  host,
+  event: `compute_${phase}_instance`,
+  phase,
+})
 
 export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delete-server/1')
   .step('guest', {
@@ -27,17 +36,15 @@ export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delet
       if (vmState === 'resized') await askHost(deps.queue, host, 'confirmResize', { uuid }, uuid)
       return { deletedAt: deps.clock.text(), power: PowerState.shutdown }
     },
-    commit({ input: { uuid, host }, requestId }, { deletedAt, power }, deps) {
-      const change = { vm_state: 'soft-delete', task_state: null, power_state: power, deleted_at: deletedAt } as const
-      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: ['soft-deleting'] })) return
-      settleForDeletion(deps, uuid)
-      ended(deps, { uuid, requestId, host, event: 'compute_soft_delete_instance', phase: 'soft_delete' })
+    commit(context, { deletedAt, power }, deps) {
+      if (!letGo(deps, context, ['soft-deleting'], { vm_state: 'soft-delete', power_state: power, deleted_at: deletedAt })) return
+      settleForDeletion(deps, context.input.uuid)
+      ended(deps, ending(context, 'soft_delete'))
     },
   })
   .end({
-    undone({ input: { uuid, host }, requestId }, error, deps) {
-      if (!deps.model.instances.tryUpdate(uuid, { task_state: null }, { taskState: ['soft-deleting'] })) return
-      endedBadly(deps, { uuid, requestId, host, event: 'compute_soft_delete_instance', phase: 'soft_delete' }, error)
+    undone(context, error, deps) {
+      if (letGo(deps, context, ['soft-deleting'])) endedBadly(deps, ending(context, 'soft_delete'), error)
     },
   })
 
@@ -51,16 +58,14 @@ export const restoreServer = saga<SoftDeleteInput, ConductorDeps>('restore-serve
       const guest = await askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
       return { power: guest?.power ?? null }
     },
-    commit({ input: { uuid, host }, requestId }, { power }, deps) {
-      const vmState = host === null ? 'shelved_offloaded' : 'active'
-      const change = { vm_state: vmState, task_state: null, power_state: power ?? PowerState.shutdown, deleted_at: null } as const
-      if (!deps.model.instances.tryUpdate(uuid, change, { taskState: ['restoring'] })) return
-      ended(deps, { uuid, requestId, host, event: 'compute_restore_instance', phase: 'restore' })
+    commit(context, { power }, deps) {
+      const vmState = context.input.host === null ? 'shelved_offloaded' : 'active'
+      const change = { vm_state: vmState, power_state: power ?? PowerState.shutdown, deleted_at: null } as const
+      if (letGo(deps, context, ['restoring'], change)) ended(deps, ending(context, 'restore'))
     },
   })
   .end({
-    undone({ input: { uuid, host }, requestId }, error, deps) {
-      if (!deps.model.instances.tryUpdate(uuid, { task_state: null }, { taskState: ['restoring'] })) return
-      endedBadly(deps, { uuid, requestId, host, event: 'compute_restore_instance', phase: 'restore' }, error)
+    undone(context, error, deps) {
+      if (letGo(deps, context, ['restoring'])) endedBadly(deps, ending(context, 'restore'), error)
     },
   })
