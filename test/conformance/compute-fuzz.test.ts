@@ -241,6 +241,7 @@ describe('what hypervisor and network are told', () => {
     cacheMode: 'none',
     discard: 'unmap',
     pciePorts: 1,
+    maxQueues: 0,
     rngDevice: '/dev/urandom',
     tbCacheMib: 32,
     firmware: null,

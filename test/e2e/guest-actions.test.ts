@@ -64,9 +64,19 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     expect([now.disk_details[0].read_bytes > 0, now.nic_details[0].tx_packets > 0, now.cpu_details[0].time > 0]).toEqual([true, true, true])
   }
   const flavor = async (name: string, vcpus: number, ram: number, disk: number) => {
-    await session.call('POST', `${compute}/flavors`, { flavor: { id: name, name, vcpus, ram, disk } })
+    const blanks = { 'OS-FLV-EXT-DATA:ephemeral': 1, swap: 64 }
+    await session.call('POST', `${compute}/flavors`, { flavor: { id: name, name, vcpus, ram, disk, ...blanks } })
+    const extra_specs = { 'hw:vif_multiqueue_enabled': 'true' }
+    await session.call('POST', `${compute}/flavors/${name}/os-extra_specs`, { extra_specs })
     return name
   }
+  /** The queues of each interface of a guest, as the hypervisor has them. */
+  const queuesOf = async (id: string) =>
+    host
+      .virsh('dumpxml', await domainOf(id))
+      .split('<interface ')
+      .slice(1)
+      .map((nic) => Number(/<driver [^>]*queues='(\d+)'/.exec(nic)?.[1] ?? 1))
   /** What the hypervisor says that the guest has. */
   const definedAs = async (id: string) => {
     const domain = await domainOf(id)
@@ -163,17 +173,25 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     await session.becomes(sized, 'VERIFY_RESIZE')
     const bigger = await booted(session, sized, 2)
     expect([bigger.memoryMib > 192, bigger.diskGib, bigger.mark]).toEqual([true, 2, 'sized'])
+    const said = await session.consoleLog(sized)
+    for (const line of ['swap of 64 MiB on', 'ephemeral of 1 GiB, mark none.', 'queues 2']) expect(said).toContain(line)
     await session.action(sized, 'confirmResize')
     await session.becomes(sized, 'ACTIVE')
     expect(await definedAs(sized)).toEqual({ memoryMib: 320, vcpus: 2, diskGib: 2 })
+    await session.call('POST', `${compute}/servers/${sized}/os-interface`, {
+      interfaceAttachment: { net_id: await session.networkId('private') },
+    })
+    expect(await queuesOf(sized)).toEqual([2, 2])
 
     await session.action(sized, 'resize', { flavorRef: await flavor('biggest', 1, 448, 3) })
     await session.becomes(sized, 'VERIFY_RESIZE')
-    expect(await definedAs(sized)).toEqual({ memoryMib: 448, vcpus: 1, diskGib: 3 })
+    expect([await definedAs(sized), await queuesOf(sized)]).toEqual([{ memoryMib: 448, vcpus: 1, diskGib: 3 }, [1, 1]])
     await session.action(sized, 'revertResize')
     await session.becomes(sized, 'ACTIVE')
     expect(await definedAs(sized)).toEqual({ memoryMib: 320, vcpus: 2, diskGib: 2 })
     expect(await booted(session, sized, 3)).toEqual(bigger)
+    expect(await session.consoleLog(sized)).toContain('ephemeral of 1 GiB, mark sized.')
+    expect(await queuesOf(sized)).toEqual([2, 2])
     expect((await session.server(sized)).flavor.original_name).toBe('bigger')
   })
 

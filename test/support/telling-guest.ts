@@ -1,6 +1,6 @@
 /**
  * A guest that tells at every boot what it found: its memory, its root disk's size, and whose name was written first on that
- * disk. So what became of a disk is known from inside.
+ * disk. So what became of a disk is known from inside. It tells of its other disks and its interface's queues too.
  */
 import { expect } from 'vitest'
 import { until } from './process.ts'
@@ -15,6 +15,17 @@ rm -f /data/.tiny/user-data-done
 [ -e /data/mark ] || echo "nobody" > /data/mark
 echo "found memory=$(awk '/MemTotal/ { print $2 }' /proc/meminfo) disk=$(cat /sys/block/vda/size) mark=$(cat /data/mark)."
 [ "$(cat /data/mark)" != nobody ] || hostname > /data/mark
+for disk in /sys/block/vd[b-z]; do
+  device=/dev/$(basename "$disk")
+  swapon "$device" 2>/dev/null && echo "swap of $(($(cat "$disk/size") / 2048)) MiB on"
+  mount -t vfat "$device" /mnt 2>/dev/null || continue
+  [ ! -e /mnt/openstack ] && mount -o remount,rw /mnt && {
+    echo "ephemeral of $(($(cat "$disk/size") / 2097152)) GiB, mark $(cat /mnt/mark 2>/dev/null || echo none)."
+    hostname > /mnt/mark
+  }
+  umount /mnt
+done
+echo "queues $(ls -d /sys/class/net/eth0/queues/rx-* | wc -l)"
 sync
 `
 /** For `POST /servers`. */

@@ -92,10 +92,10 @@ export function capableMethods({ driver, images, networks, specOf, filesOf, canc
       await cancellable(args.uuid, async (signal) => await nothing(need('resize').apply(await specOf(args, signal), args.start, signal))),
     confirmResize: async ({ uuid }) => await nothing(need('resize').confirm(uuid)),
     revertResize: async ({ uuid, start }) => await nothing(need('resize').revert(uuid, start)),
-    async attachInterface({ uuid, portId, imageProperties }) {
+    async attachInterface({ uuid, portId, flavor, imageProperties }) {
       const interfaces = need('interfaces')
       const plugged = await networks.plug(portId)
-      return await nothing(interfaces.attach(uuid, nicOf({ portId, ...plugged }, imageProperties)))
+      return await nothing(interfaces.attach(uuid, nicOf({ portId, ...plugged }, flavor, imageProperties)))
     },
     async detachInterface({ uuid, portId, mac }) {
       await need('interfaces').detach(uuid, mac)

@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/glance/latest/admin/useful-image-properties.html
  */
 import type { ConfigDrive, DiskSpec, GuestSpec, NicSpec, RescueSpec } from '../virt/index.ts'
-import { guestTuning } from './guest-tuning.ts'
+import { guestTuning, nicTuning } from './guest-tuning.ts'
 import type { RescueArgs, SpawnArgs } from './messages.ts'
 
 export type GuestFiles = {
@@ -34,7 +34,7 @@ export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly 
     machineType: properties.hw_machine_type ?? null,
     kernel: kernelOf(files, properties),
     disks: disksOf(args, files.root),
-    nics: plugged.map((port) => nicOf(port, properties)),
+    nics: plugged.map((port) => nicOf(port, args.flavor, properties)),
     configDrive: driveOf(args.configDrive),
     video: oneOf(properties.hw_video_model, ['vga', 'virtio', 'qxl', 'cirrus', 'none'], 'vga'),
     guestAgent: wantsAgent(properties),
@@ -55,13 +55,14 @@ type Properties = SpawnArgs['imageProperties']
 const kernelOf = ({ kernel, ramdisk }: Pick<GuestFiles, 'kernel' | 'ramdisk'>, properties: Properties): GuestSpec['kernel'] =>
   kernel === null ? null : { file: kernel, initrd: ramdisk, cmdline: properties.os_command_line ?? 'console=tty0 console=ttyS0' }
 
-export const nicOf = ({ portId, mac, tap, bridge, mtu }: Plugged, properties: Properties): NicSpec => ({
+export const nicOf = ({ portId, mac, tap, bridge, mtu }: Plugged, flavor: SpawnArgs['flavor'], properties: Properties): NicSpec => ({
   portId,
   mac,
   tap,
   bridge,
   mtu,
   model: oneOf(properties.hw_vif_model, ['virtio', 'e1000', 'e1000e', 'rtl8139'], 'virtio'),
+  ...nicTuning(flavor.vcpus, flavor.extraSpecs, properties),
 })
 
 const driveOf = (drive: SpawnArgs['configDrive']): ConfigDrive | null =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { guestTuning, topologyFor } from './guest-tuning.ts'
+import { guestTuning, nicTuning, topologyFor } from './guest-tuning.ts'
 
 describe('topologies', () => {
   it.each<[number, Record<string, string>, Record<string, string>, unknown]>([
@@ -19,7 +19,6 @@ it('reads limits and wishes, the image before its flavor', () => {
     'hw:watchdog_action': 'reset',
     'quota:cpu_quota': '-1',
     'quota:disk_write_iops_sec': '10',
-    'quota:vif_outbound_average': '7',
     'hw_rng:rate_bytes': '5',
     hide_hypervisor_id: 'true',
   }
@@ -33,7 +32,19 @@ it('reads limits and wishes, the image before its flavor', () => {
     rngRate: { bytes: 5, periodMs: null },
     cpu: { shares: null, periodUs: null, quotaUs: -1 },
     disk: { write_iops_sec: 10 },
-    nic: { inbound: null, outbound: { average: 7, peak: null, burst: null } },
   })
   expect(guestTuning(1, {}, { hw_watchdog_action: 'disabled' }).watchdog).toBeNull()
 })
+
+it.each<[Record<string, string>, Record<string, string>, unknown]>([
+  [{}, {}, { queues: 1, bandwidth: null }],
+  [{ 'hw:vif_multiqueue_enabled': 'true' }, {}, { queues: 4, bandwidth: null }],
+  [{}, { hw_vif_multiqueue_enabled: 'yes' }, { queues: 4, bandwidth: null }],
+  [
+    { 'quota:vif_outbound_average': '7', 'quota:vif_inbound_peak': '9' },
+    {},
+    { queues: 1, bandwidth: { inbound: null, outbound: { average: 7, peak: null, burst: null } } },
+  ],
+])('an interface of a guest with four processors, %j and %j: %j', (specs, image, expected) =>
+  expect(nicTuning(4, specs, image)).toEqual(expected),
+)

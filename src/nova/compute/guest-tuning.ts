@@ -3,7 +3,7 @@
  *
  * @see https://docs.openstack.org/nova/latest/configuration/extra-specs.html
  */
-import type { CpuTopology, GuestTuning } from '../virt/index.ts'
+import type { CpuTopology, GuestTuning, NicSpec } from '../virt/index.ts'
 
 type Pairs = Readonly<Record<string, string>>
 
@@ -47,13 +47,6 @@ export function guestTuning(vcpus: number, specs: Pairs, image: Pairs): GuestTun
   const action = image.hw_watchdog_action ?? specs['hw:watchdog_action']
   const pmu = image.hw_pmu ?? specs['hw:pmu']
   const rate = positive(specs['hw_rng:rate_bytes'])
-  const bandwidth = (way: string) => {
-    const average = positive(specs[`quota:vif_${way}_average`])
-    return average === null
-      ? null
-      : { average, peak: positive(specs[`quota:vif_${way}_peak`]), burst: positive(specs[`quota:vif_${way}_burst`]) }
-  }
-  const [inbound, outbound] = [bandwidth('inbound'), bandwidth('outbound')]
   return {
     topology: topology === 'impossible' ? null : topology,
     watchdog: watchdogs.find((each) => each === action) ?? null,
@@ -73,6 +66,18 @@ export function guestTuning(vcpus: number, specs: Pairs, image: Pairs): GuestTun
         return limit === null ? [] : [[name, limit] as const]
       }),
     ),
-    nic: inbound || outbound ? { inbound, outbound } : null,
   }
+}
+
+/** Of each interface, there from the start or attached later. */
+export function nicTuning(vcpus: number, specs: Pairs, image: Pairs): Pick<NicSpec, 'queues' | 'bandwidth'> {
+  const limit = (way: string) => {
+    const average = positive(specs[`quota:vif_${way}_average`])
+    return average === null
+      ? null
+      : { average, peak: positive(specs[`quota:vif_${way}_peak`]), burst: positive(specs[`quota:vif_${way}_burst`]) }
+  }
+  const [inbound, outbound] = [limit('inbound'), limit('outbound')]
+  const hasMany = isTrue(specs['hw:vif_multiqueue_enabled']) || isTrue(image.hw_vif_multiqueue_enabled)
+  return { queues: hasMany ? vcpus : 1, bandwidth: inbound || outbound ? { inbound, outbound } : null }
 }

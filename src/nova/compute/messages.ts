@@ -86,7 +86,7 @@ export type ComputeCalls = {
   resize: [SpawnArgs & { start: boolean }, null]
   confirmResize: [{ uuid: string }, null]
   revertResize: [{ uuid: string; start: boolean }, null]
-  attachInterface: [{ uuid: string; portId: string; imageProperties: Readonly<Record<string, string>> }, null]
+  attachInterface: [{ uuid: string; portId: string; flavor: Flavor; imageProperties: Readonly<Record<string, string>> }, null]
   detachInterface: [{ uuid: string; portId: string; mac: string }, null]
   setPassword: [{ uuid: string; user: string; password: string }, null]
   diagnostics: [{ uuid: string }, GuestDiagnostics]

@@ -102,8 +102,7 @@ export const attachInterface = saga<AttachInput, ConductorDeps>('attach-interfac
   })
   .end({
     undone(context, error, deps) {
-      if (!context.isSuperseded && deps.model.instances.find(context.input.uuid))
-        endedBadly(deps, ending(context, 'interface_attach'), error)
+      if (deps.model.instances.find(context.input.uuid)) endedBadly(deps, ending(context, 'interface_attach'), error)
     },
   })
 
@@ -117,13 +116,11 @@ export const detachInterface = saga<DetachInput, ConductorDeps>('detach-interfac
       giveBack(deps, uuid, portId)
       if (!deps.model.instances.find(uuid)) return
       readCache(deps, uuid)
-      if (!context.isSuperseded) ended(deps, ending(context, 'interface_detach'))
+      ended(deps, ending(context, 'interface_detach'))
     },
-    oneWay: true,
   })
   .end({
     undone(context, error, deps) {
-      if (!context.isSuperseded && deps.model.instances.find(context.input.uuid))
-        endedBadly(deps, ending(context, 'interface_detach'), error)
+      if (deps.model.instances.find(context.input.uuid)) endedBadly(deps, ending(context, 'interface_detach'), error)
     },
   })

@@ -47,6 +47,12 @@ export const libvirtConfig = section('libvirt', {
   diskCachemodes: list({ default: [], doc: 'Cache modes of disks, type=mode; file= is for local disks.' }),
   hwDiskDiscard: choice(['ignore', 'unmap'], { default: 'unmap', doc: 'Whether a guest can give back space of its disks.' }),
   numPciePorts: int({ default: 0, min: 0, max: 28, doc: 'PCIe ports of a guest, for hot-plug; 0 makes 12.' }),
+  maxQueues: int({
+    default: 0,
+    min: 0,
+    max: 256,
+    doc: 'Queues of an interface at most, where a guest may have several; 0: as many as processors, up to 256.',
+  }),
   rngDevPath: text({ default: '/dev/urandom', doc: 'Where guests get entropy from.' }),
   tbCacheSize: int({ default: 32, min: 0, max: 4096, doc: "MiB of a guest's translation cache under emulation; 0 leaves it to QEMU." }),
 })

@@ -32,6 +32,9 @@ export type NicSpec = {
   readonly bridge: string
   readonly mtu: number
   readonly model: 'virtio' | 'e1000' | 'e1000e' | 'rtl8139'
+  /** More than one lets several processors of the guest send and receive at the same time; of virtio alone. */
+  readonly queues?: number
+  readonly bandwidth?: NicBandwidth | null
 }
 
 export type ConfigDrive = {
@@ -57,8 +60,6 @@ export type GuestTuning = {
   readonly cpu: { readonly shares: number | null; readonly periodUs: number | null; readonly quotaUs: number | null }
   /** Of each disk, under libvirt's names such as `read_bytes_sec`. */
   readonly disk: Readonly<Record<string, number>>
-  /** Of each interface that the guest has from the start. */
-  readonly nic: NicBandwidth | null
 }
 
 export type GuestSpec = {

@@ -96,6 +96,17 @@ test('an interface that the guest lets go of late, after the request, is gone fr
   expect([domain?.configXml?.includes(nic.mac), domain?.liveXml?.includes(nic.mac)]).toEqual([false, false])
 })
 
+test('an interface attached later has its queues and limits, now and after the next start', async () => {
+  const driver = open()
+  const { uuid } = await spawned(driver)
+  const bandwidth = { inbound: null, outbound: { average: 100, peak: null, burst: 50 } }
+  await driver.interfaces?.attach(uuid, { ...nic, queues: 2, bandwidth })
+  for (const xml of [daemon.domains.get(uuid)?.configXml, daemon.domains.get(uuid)?.liveXml]) {
+    expect(xml).toContain('<driver queues="2"/>')
+    expect(xml).toContain('<bandwidth><outbound average="100" burst="50"/></bandwidth>')
+  }
+})
+
 test('a full guest takes no further interface', async () => {
   const driver = open()
   const { uuid } = await spawned(driver)

@@ -17,6 +17,7 @@ const settings: DomainSettings = {
   cacheMode: 'none',
   discard: 'unmap',
   pciePorts: 16,
+  maxQueues: 0,
   rngDevice: '/dev/urandom',
   tbCacheMib: 32,
   firmware: null,
@@ -124,9 +125,9 @@ const tuning: GuestTuning = {
   rngRate: { bytes: 1000, periodMs: 2000 },
   cpu: { shares: 512, periodUs: 10_000, quotaUs: 5000 },
   disk: { read_bytes_sec: 1_000_000 },
-  nic: { inbound: { average: 100, peak: 200, burst: null }, outbound: null },
 }
 const nic = { portId: 'p', mac: '52:54:00:00:00:01', tap: 't', bridge: 'b', mtu: 1500, model: 'virtio' } as const
+const bandwidth = { inbound: { average: 100, peak: 200, burst: null }, outbound: null }
 
 test.each([
   '<cputune><shares>512</shares><period>10000</period><quota>5000</quota></cputune>',
@@ -135,10 +136,21 @@ test.each([
   '<bootmenu enable="yes"/>',
   '<iotune><read_bytes_sec>1000000</read_bytes_sec></iotune>',
   '<bandwidth><inbound average="100" peak="200"/></bandwidth>',
+  '<driver queues="4"/>',
   '<rate bytes="1000" period="2000"/>',
   '<watchdog model="i6300esb" action="reset"/>',
   '<model type="vga" vram="16384"/>',
 ])('what a flavor asks for is in the definition: %s', (part) => {
-  expect(xmlOf({ vcpus: 4, nics: [nic], tuning }, { domainType: 'kvm' })).toContain(part)
+  expect(xmlOf({ vcpus: 4, nics: [{ ...nic, bandwidth, queues: 4 }], tuning }, { domainType: 'kvm' })).toContain(part)
   expect(xmlOf({ vcpus: 4, nics: [nic] }, { domainType: 'kvm' })).not.toContain(part)
+})
+
+test.each([
+  [4, 'virtio', 2, '<driver queues="2"/>'],
+  [400, 'virtio', 0, '<driver queues="256"/>'],
+  [4, 'e1000', 0, ''],
+  [4, 'virtio', 1, ''],
+  [1, 'virtio', 0, ''],
+] as const)('of %i queues an interface of the model %s has, where %i is the most: %s', (queues, model, maxQueues, expected) => {
+  expect(/<driver queues[^>]*>/.exec(xmlOf({ nics: [{ ...nic, model, queues }] }, { maxQueues }))?.[0] ?? '').toBe(expected)
 })

@@ -6,7 +6,7 @@
  *
  * @see https://libvirt.org/formatdomain.html
  */
-import type { DiskSpec, GuestSpec, GuestTuning, NicBandwidth, NicSpec } from '../specs.ts'
+import type { DiskSpec, GuestSpec, GuestTuning, NicSpec } from '../specs.ts'
 import { oneLine } from '../text.ts'
 import { bandwidthXml, cpuTuneXml, ioTuneXml, processorFeaturesXml, rngRateXml, topologyXml, untuned, watchdogXml } from './tuning-xml.ts'
 import { el, type Xml } from './xml.ts'
@@ -33,6 +33,7 @@ export type DomainSettings = {
   readonly cacheMode: string
   readonly discard: 'ignore' | 'unmap'
   readonly pciePorts: number
+  readonly maxQueues: number
   readonly rngDevice: string
   readonly tbCacheMib: number
   readonly firmware: { readonly code: string; readonly vars: string; readonly nvram: string } | null
@@ -44,6 +45,9 @@ export type DomainSettings = {
   /** Base images are shared and read-only: libvirt must leave their owners alone. */
   readonly keepBaseOwner: boolean
 }
+
+/** Of a tap device, since Linux 4.0. */
+const tapQueues = 256
 
 export const hasPcie = (machineType: string): boolean => /q35|virt/.test(machineType)
 
@@ -79,7 +83,7 @@ export function domainXml(spec: GuestSpec, disks: readonly DiskFile[], settings:
       disks.some((disk) => disk.spec.bus === 'scsi') && el('controller', { type: 'scsi', model: 'virtio-scsi' }),
       el('controller', { type: 'usb', model: 'qemu-xhci' }),
       disks.map((disk) => diskXml(disk, settings, isPcie, tuning.disk)),
-      spec.nics.map((nic) => nicXml(nic, tuning.nic)),
+      spec.nics.map((nic) => nicXml(nic, settings.maxQueues)),
       el(
         'serial',
         { type: 'unix' },
@@ -223,14 +227,18 @@ export function diskXml(
   )
 }
 
-export const nicXml = (nic: NicSpec, bandwidth: NicBandwidth | null = null): Xml =>
-  el(
+/** @param maxQueues 0 leaves it to what the kernel can do */
+export function nicXml(nic: NicSpec, maxQueues: number): Xml {
+  const queues = nic.model === 'virtio' ? Math.min(nic.queues ?? 1, maxQueues || tapQueues) : 1
+  return el(
     'interface',
     { type: 'bridge' },
     el('mac', { address: nic.mac }),
     el('source', { bridge: nic.bridge }),
     el('target', { dev: nic.tap }),
     el('model', { type: nic.model }),
+    queues > 1 && el('driver', { queues }),
     el('mtu', { size: nic.mtu }),
-    bandwidthXml(bandwidth),
+    bandwidthXml(nic.bandwidth ?? null),
   )
+}

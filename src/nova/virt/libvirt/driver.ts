@@ -109,7 +109,7 @@ class LibvirtDriver implements ComputeDriver {
     this.snapshots = new DiskSnapshots({ guests, files, waits, tool: deps.diskTool, log: deps.log })
     this.rescue = new GuestRescue(defining)
     this.resize = new GuestResize({ ...defining, xmlOf: (spec, disks, host) => maker.xmlOf(spec, disks, host) })
-    this.interfaces = new GuestInterfaces({ guests, files, waits })
+    this.interfaces = new GuestInterfaces({ guests, files, waits, maxQueues: deps.config.maxQueues })
     this.#power = new PowerActions({ guests, announcer })
     this.#consoles = new GuestConsoles({ ...deps, guests, files, own, maker })
   }

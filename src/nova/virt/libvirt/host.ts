@@ -134,6 +134,7 @@ export function domainSettings(
     cacheMode: host.cacheMode,
     discard: config.hwDiskDiscard,
     pciePorts: config.numPciePorts || defaultPciePorts,
+    maxQueues: config.maxQueues,
     rngDevice: config.rngDevPath,
     tbCacheMib: config.tbCacheSize,
     firmware: firmware ? { code: firmware[0], vars: firmware[1], nvram: files.nvram } : null,

@@ -17,7 +17,7 @@ import { powerOf } from './power.ts'
 const tries = 4
 const tryMs = 5_000
 
-type Parts = { guests: Guests; files: InstanceFiles; waits: EventWaits }
+type Parts = { guests: Guests; files: InstanceFiles; waits: EventWaits; maxQueues: number }
 
 export class GuestInterfaces implements Interfaces {
   readonly #parts: Parts
@@ -29,7 +29,7 @@ export class GuestInterfaces implements Interfaces {
   attach(uuid: string, nic: NicSpec): Promise<void> {
     return this.#parts.guests.on(uuid, async (domain) => {
       const active = await this.#settled(domain, 'attaching an interface')
-      const { xml } = nicXml(nic)
+      const { xml } = nicXml(nic, this.#parts.maxQueues)
       if (active && !(await find(domain, nic.mac, 0))) await attachLive(domain, xml)
       if (!(await find(domain, nic.mac, XmlFlags.inactive))) await domain.attachDevice(xml, Modify.config)
     })

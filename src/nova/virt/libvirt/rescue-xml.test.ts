@@ -14,6 +14,7 @@ const settings: DomainSettings = {
   cacheMode: 'none',
   discard: 'unmap',
   pciePorts: 4,
+  maxQueues: 0,
   rngDevice: '/dev/urandom',
   tbCacheMib: 32,
   firmware: null,

@@ -18,7 +18,6 @@ export const untuned: GuestTuning = {
   rngRate: null,
   cpu: { shares: null, periodUs: null, quotaUs: null },
   disk: {},
-  nic: null,
 }
 
 export const topologyXml = (topology: GuestTuning['topology']): Maybe => topology && el('topology', { ...topology })
