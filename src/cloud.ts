@@ -1,7 +1,7 @@
 /**
  * The one place where rooms meet: plain constructor calls from left to right, closed from right to left.
  */
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -19,7 +19,7 @@ import { classicConfig, debugConfig, processConfig } from './config.ts'
 import { type Credentials, credentialsOf } from './credentials.ts'
 import { chooseDrivers, type DriverKind } from './drivers.ts'
 import { makeHealth } from './health.ts'
-import { makeIdentity } from './identity/index.ts'
+import { makeIdentity, type Passwords } from './identity/index.ts'
 import { makeImages } from './image/index.ts'
 import { makeNetworks } from './network/index.ts'
 import { makeComputeApi, noVolumeService } from './nova/api/index.ts'
@@ -45,6 +45,8 @@ export type CloudOptions = {
   clock?: Clock
   /** Fill an empty cloud with what a newcomer needs. */
   seed: boolean
+  /** With which the passwords of its users may be in work already. */
+  passwords?: Passwords
   /** Starts this program anew, for the helper that opens a port inside a network's namespace. */
   childCommand: string[]
   /** The native SQLite addon, where it does not lie in node_modules. */
@@ -98,9 +100,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const { config, log, dataDir, clock = systemClock() } = options
   const process_ = config.get(processConfig)
   const { crashAt, strict } = config.get(debugConfig)
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  chmodSync(dataDir, 0o700)
   const credentials = credentialsOf(dataDir, config)
+  chmodSync(dataDir, 0o700)
   const closers: (() => PromiseLike<void> | void)[] = []
   const close = async () => {
     for (const step of closers.splice(0).reverse())
@@ -124,7 +125,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const host = config.get(computeConfig).host || hostname()
 
     const { classicPorts } = config.get(classicConfig)
-    const identity = makeIdentity(ground, { yieldsCatalog: classicPorts })
+    const identity = makeIdentity(ground, { yieldsCatalog: classicPorts, passwords: options.passwords })
     const placement = makePlacement(ground)
     const images = makeImages(ground)
     closers.push(() => images[Symbol.asyncDispose]())

@@ -3,10 +3,10 @@
  * things on the host. Made once, mode 0600.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from './base/config/index.ts'
-import { bootstrapConfig } from './identity/index.ts'
+import { bootstrapConfig } from './identity/config.ts'
 
 export type Credentials = {
   readonly adminPassword: string
@@ -19,6 +19,7 @@ export type Credentials = {
 const letters = 'abcdefghijklmnopqrstuvwxyz0123456789'
 const randomWord = (length: number): string => Array.from(randomBytes(length), (byte) => letters[byte % letters.length]).join('')
 
+/** Makes the data directory too if there is none. */
 export function credentialsOf(dataDir: string, config: Config): Credentials {
   const file = join(dataDir, 'credentials.json')
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Credentials
@@ -29,6 +30,7 @@ export function credentialsOf(dataDir: string, config: Config): Credentials {
     region,
     prefix: `m${randomWord(4)}`,
   }
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   writeSecret(file, `${JSON.stringify(made, null, 2)}\n`)
   return made
 }

@@ -18,9 +18,8 @@ import {
   ephemeralConfig,
   fakeConfig,
   libvirtConfig,
+  loadLibvirt,
   makeFakeDriver,
-  makeLibvirtDriver,
-  probeLibvirt,
   spiceConfig,
 } from './nova/virt/index.ts'
 
@@ -53,13 +52,14 @@ export async function chooseDrivers(deps: DriverDeps): Promise<DriverChoice> {
   }).catch((error: unknown) => {
     throw new CloudError('unavailable', messageOf(error), { cause: error })
   })
-  return { kind, network, makeComputeDrivers: () => (kind === 'fake' ? fakeDrivers(deps) : [libvirtDriver(deps)]) }
+  return { kind, network, makeComputeDrivers: kind === 'fake' ? () => fakeDrivers(deps) : await libvirtDrivers(deps) }
 }
 
 export const libvirtUri = (config: Config): string => config.get(libvirtConfig).connectionUri || systemUri
 
 async function chooseKind({ config, log, dataDir }: DriverDeps, wanted: 'auto' | DriverKind): Promise<DriverKind> {
   if (wanted === 'fake') return 'fake'
+  const { probeLibvirt } = await loadLibvirt()
   const { ok, problems } = await probeLibvirt({ uri: libvirtUri(config), memory: join(dataDir, 'libvirt-probe.json') })
   const said = problems.map(({ what, remedy }) => `${what} (remedy: ${remedy})`)
   if (!ok && wanted === 'libvirt') throw new CloudError('unavailable', `No guest can run on this host: ${said.join('; ')}`)
@@ -84,19 +84,22 @@ function fakeDrivers({ config, clock, log, dataDir }: DriverDeps): ComputeDriver
   )
 }
 
-function libvirtDriver({ config, clock, log, dataDir, credentials }: DriverDeps): ComputeDriver {
-  return makeLibvirtDriver({
-    host: config.get(computeConfig).host || hostname(),
-    dataDir,
-    uri: libvirtUri(config),
-    instancesDir: join(dataDir, 'instances'),
-    runDir: join(runDir, credentials.prefix, 'guests'),
-    clock,
-    log,
-    config: config.get(libvirtConfig),
-    spice: config.get(spiceConfig),
-    ephemeral: config.get(ephemeralConfig),
-    cloudPrefix: credentials.prefix,
-    diskTool: { createOverlay, convert, resize },
-  })
+async function libvirtDrivers({ config, clock, log, dataDir, credentials }: DriverDeps): Promise<() => ComputeDriver[]> {
+  const { makeLibvirtDriver } = await loadLibvirt()
+  return () => [
+    makeLibvirtDriver({
+      host: config.get(computeConfig).host || hostname(),
+      dataDir,
+      uri: libvirtUri(config),
+      instancesDir: join(dataDir, 'instances'),
+      runDir: join(runDir, credentials.prefix, 'guests'),
+      clock,
+      log,
+      config: config.get(libvirtConfig),
+      spice: config.get(spiceConfig),
+      ephemeral: config.get(ephemeralConfig),
+      cloudPrefix: credentials.prefix,
+      diskTool: { createOverlay, convert, resize },
+    }),
+  ]
 }

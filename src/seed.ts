@@ -9,7 +9,7 @@ import type { Ground } from './base/ground.ts'
 import type { Credentials } from './credentials.ts'
 import type { DriverKind } from './drivers.ts'
 import { defaultCatalog, type Identity } from './identity/index.ts'
-import { buildTiny, type Images, tinyPrerequisites } from './image/index.ts'
+import { type Images, loadTiny } from './image/index.ts'
 import type { Networks } from './network/index.ts'
 import type { Model, NewFlavor } from './nova/model/index.ts'
 
@@ -96,6 +96,7 @@ async function seedImage(deps: SeedDeps, ownerId: string): Promise<void> {
     mark(deps, name)
     return
   }
+  const { buildTiny, tinyPrerequisites } = await loadTiny()
   const { ok, missing } = await tinyPrerequisites()
   if (!ok) {
     for (const { what, remedy } of missing)

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { libvirtUri } from '../drivers.ts'
-import { tinyPrerequisites } from '../image/index.ts'
+import { loadTiny } from '../image/index.ts'
 import { makeLinuxDriver } from '../network/drivers/index.ts'
-import { probeKvm, probeLibvirt } from '../nova/virt/index.ts'
+import { loadLibvirt } from '../nova/virt/index.ts'
 import { loadSettings, type Settings, type SettingsFlags } from './settings.ts'
 import { out, outJson, paint, type Shell } from './shell.ts'
 
@@ -75,6 +75,7 @@ async function nearestFolder(path: string): Promise<string> {
 
 async function checkHypervisor({ config }: Settings): Promise<Finding[]> {
   const uri = libvirtUri(config)
+  const { probeLibvirt } = await loadLibvirt()
   const { ok, problems } = await probeLibvirt({ uri })
   if (ok)
     return [{ about: 'hypervisor', status: 'ok', what: `libvirt at ${uri} starts guests` }, ...troubles('hypervisor', 'warning', problems)]
@@ -84,6 +85,7 @@ async function checkHypervisor({ config }: Settings): Promise<Finding[]> {
 async function checkKvm(): Promise<Finding[]> {
   const folder = await mkdtemp(join(tmpdir(), 'minicloud-doctor-'))
   try {
+    const { probeKvm } = await loadLibvirt()
     const { works, why } = await probeKvm({ emulator: 'qemu-system-x86_64', memory: join(folder, 'kvm.json') })
     if (works) return [{ about: 'kvm', status: 'ok', what: why }]
     const remedy = 'guests are emulated, which is slow: enable (nested) virtualisation, or give this machine /dev/kvm'
@@ -114,6 +116,7 @@ async function checkNetwork(_settings: Settings, { self }: Shell): Promise<Findi
 }
 
 async function checkTiny(): Promise<Finding[]> {
+  const { tinyPrerequisites } = await loadTiny()
   const { ok, missing } = await tinyPrerequisites()
   if (ok) return [{ about: 'image', status: 'ok', what: 'the image tiny can be built' }]
   return troubles('image', 'warning', missing)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, extname, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { messageOf } from '../base/errors.ts'
-import { buildTiny, inspect } from '../image/index.ts'
+import { inspect, loadTiny } from '../image/index.ts'
 import { type CloudEntry, readCloud } from './clouds-file.ts'
 import { loadSettings, type SettingsFlags } from './settings.ts'
 import { CommandFailed, err, out, outJson, type Shell } from './shell.ts'
@@ -108,6 +108,7 @@ function messageIn(body: string): string {
 
 /** @throws {CommandFailed} naming what is missing on this machine. */
 export async function buildTinyImage({ out: folder = '.', json }: { out?: string; json?: boolean }): Promise<void> {
+  const { buildTiny } = await loadTiny()
   const tiny = await buildTiny({ workDir: tmpdir(), outDir: resolve(folder), log: err }).catch((error: unknown) => {
     throw new CommandFailed(messageOf(error), { cause: error })
   })

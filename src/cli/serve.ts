@@ -1,10 +1,13 @@
 /** `minicloud serve`: runs the cloud until a signal ends it. Guests go on running. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Config } from '../base/config/index.ts'
 import { messageOf } from '../base/errors.ts'
 import { makeLog } from '../base/log.ts'
-import { type Cloud, startCloud } from '../cloud.ts'
+import type { Cloud } from '../cloud.ts'
 import { processConfig } from '../config.ts'
-import { cloudsYaml, openrc, writeSecret } from '../credentials.ts'
+import { cloudsYaml, credentialsOf, openrc, writeSecret } from '../credentials.ts'
+import { makePasswords, type Passwords } from '../identity/passwords.ts'
 import { loadSettings, type SettingsFlags } from './settings.ts'
 import { err, isExpected, out, paint, type Shell, shellQuoted } from './shell.ts'
 
@@ -27,7 +30,9 @@ export async function serve(flags: ServeFlags, shell: Shell): Promise<number> {
 
   const stopping = untilSignal()
   const childCommand = [...shell.self, 'internal-listen']
-  const cloud = await startCloud({ config, configFiles: files, log, dataDir, seed: flags.seed, childCommand, say: err })
+  const passwords = flags.seed ? passwordsAhead(dataDir, config) : undefined
+  const { startCloud } = await import('../cloud.ts')
+  const cloud = await startCloud({ config, configFiles: files, log, dataDir, seed: flags.seed, passwords, childCommand, say: err })
   cloud.ready.catch(() => {})
   let exitCode = 0
   try {
@@ -46,6 +51,15 @@ export async function serve(flags: ServeFlags, shell: Shell): Promise<number> {
   }
   await cloud[Symbol.asyncDispose]()
   return exitCode
+}
+
+/** The passwords of a new cloud's first users are hashed by other threads while this one loads the program. */
+function passwordsAhead(dataDir: string, config: Config): Passwords {
+  const passwords = makePasswords(config)
+  if (existsSync(join(dataDir, 'minicloud.db'))) return passwords
+  const { adminPassword, demoPassword } = credentialsOf(dataDir, config)
+  for (const password of new Set([adminPassword, demoPassword])) passwords.hashAhead(password)
+  return passwords
 }
 
 /** The first SIGTERM or SIGINT; the second ends the process at once. */

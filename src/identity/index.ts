@@ -29,7 +29,7 @@ import { Catalog } from './catalog.ts'
 import { identityConfig, tokenConfig } from './config.ts'
 import { Credentials } from './credentials.ts'
 import { Groups } from './groups.ts'
-import { Passwords } from './passwords.ts'
+import { makePasswords, type Passwords } from './passwords.ts'
 import { Projects } from './projects.ts'
 import { Roles } from './roles.ts'
 import { Services } from './services.ts'
@@ -42,6 +42,7 @@ import { Users } from './users.ts'
 
 export { type Bootstrapped, type BootstrapSeed, type CatalogSeed, defaultCatalog, defaultDomainId } from './bootstrap.ts'
 export { bootstrapConfig, identityConfig, identitySections, tokenConfig } from './config.ts'
+export type { Passwords } from './passwords.ts'
 
 export type ProjectSummary = { id: string; name: string; domainId: string | null; enabled: boolean }
 export type UserSummary = { id: string; name: string; domainId: string; enabled: boolean }
@@ -64,6 +65,8 @@ export type Identity = {
 export type IdentityOptions = {
   /** What an operator creates takes the place of the services and endpoints that every cloud begins with; see services.ts. */
   yieldsCatalog?: boolean
+  /** Where some are being hashed already; by default its own. */
+  passwords?: Passwords
 }
 
 const operations = [
@@ -84,7 +87,8 @@ const operations = [
 /** Its policies, for whoever lists them all. */
 export const identityPolicies = { service: 'identity', policies, scopes: null, operations }
 
-export function makeIdentity({ db, clock, config, dataDir }: Ground, { yieldsCatalog = false }: IdentityOptions = {}): Identity {
+export function makeIdentity({ db, clock, config, dataDir }: Ground, options: IdentityOptions = {}): Identity {
+  const { yieldsCatalog = false, passwords = makePasswords(config) } = options
   const identityValues = config.get(identityConfig)
   const tokenValues = config.get(tokenConfig)
   const state = new IdentityState(db, clock)
@@ -100,7 +104,6 @@ export function makeIdentity({ db, clock, config, dataDir }: Ground, { yieldsCat
   const access = new AccessBook(state)
   const revocations = new Revocations(state, { keepMs: longestTokenLifeMs })
   const tokens = new Tokens({ state, keys, access, revocations, config: tokenValues })
-  const passwords = new Passwords({ rounds: identityValues.passwordHashRounds, maxBytes: identityValues.maxPasswordLength })
   const throttle = new Throttle(clock, { limit: identityValues.lockoutFailureAttempts })
   const authenticator = makeAuthenticator({ state, access, tokens, passwords, throttle, config: tokenValues })
   const projects = new Projects(state, revocations)

@@ -19,6 +19,14 @@ describe('passwords', () => {
     expect(await passwords.verify('x', null)).toBe(false)
     expect(await passwords.verify('x', 'x')).toBe(false)
   })
+  it('begun ahead are hashed once', async () => {
+    passwords.hashAhead('x')
+    const places = 258
+    const hashes = await Promise.all(Array.from({ length: places }, () => passwords.hash('x')))
+    expect(new Set(hashes).size).toBe(places)
+    passwords.hashAhead('')
+    await expect(passwords.hash('')).rejects.toMatchObject({ kind: 'invalid' })
+  })
   it('are capped in bytes, not letters', async () => {
     await expect(passwords.hash('ü'.repeat(9))).rejects.toMatchObject({ kind: 'invalid' })
     await expect(passwords.verify('', null)).rejects.toMatchObject({ kind: 'invalid' })

@@ -6,7 +6,9 @@
  * @see https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md and https://www.rfc-editor.org/rfc/rfc7914
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import type { Config } from '../base/config/index.ts'
 import { invalid, unavailable } from '../base/errors.ts'
+import { identityConfig } from './config.ts'
 
 const blockSize = 8
 const parallelism = 1
@@ -16,11 +18,18 @@ const mostWaiting = 256
 
 export type PasswordOptions = { /** Base-2 logarithm of scrypt's cost. */ rounds: number; maxBytes: number }
 
+export const makePasswords = (config: Config): Passwords => {
+  const { passwordHashRounds: rounds, maxPasswordLength: maxBytes } = config.get(identityConfig)
+  return new Passwords({ rounds, maxBytes })
+}
+
 export class Passwords {
   readonly #options: PasswordOptions
   readonly #nobody: string
   #running = 0
   readonly #waiting: (() => void)[] = []
+  /** By password. */
+  readonly #begun = new Map<string, Promise<string>>()
 
   constructor(options: PasswordOptions) {
     this.#options = options
@@ -35,10 +44,22 @@ export class Passwords {
 
   /** @throws {CloudError} `invalid` as {@link checkLength}; `unavailable` when too many wait. */
   async hash(password: string): Promise<string> {
+    const begun = this.#begun.get(password)
+    if (begun) {
+      this.#begun.delete(password)
+      return await begun
+    }
     this.checkLength(password)
     const salt = randomBytes(16)
     const { rounds } = this.#options
     return phc(rounds, salt, await this.#derive(password, salt, rounds, hashBytes))
+  }
+
+  /** Begins what the next {@link hash} of this password goes on with; what goes wrong, goes wrong there. */
+  hashAhead(password: string): void {
+    const begun = this.hash(password)
+    begun.catch(() => {})
+    this.#begun.set(password, begun)
   }
 
   /**

@@ -53,7 +53,10 @@ export {
   type QemuImgOptions,
   resize,
 } from './qemu-img.ts'
-export { buildTiny, type TinyImage, tinyPrerequisites } from './tiny/index.ts'
+export type { TinyImage } from './tiny/index.ts'
+
+/** The building of the image `tiny`, loaded where one is built. */
+export const loadTiny = () => import('./tiny/index.ts')
 
 export type Images = AsyncDisposable & {
   /** The list of versions; mounted at `/image`. */

@@ -13,15 +13,8 @@ import { loadConfig } from '../../src/base/config/index.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { convert, createOverlay, diskInfo, resize } from '../../src/image/index.ts'
 import { connect } from '../../src/node-libvirt/index.ts'
-import {
-  type ComputeDriver,
-  type GuestEvent,
-  type GuestSpec,
-  libvirtConfig,
-  makeLibvirtDriver,
-  PowerState,
-  probeLibvirt,
-} from '../../src/nova/virt/index.ts'
+import { type ComputeDriver, type GuestEvent, type GuestSpec, libvirtConfig, PowerState } from '../../src/nova/virt/index.ts'
+import { makeLibvirtDriver, probeLibvirt } from '../../src/nova/virt/libvirt/index.ts'
 import { libvirtdMissing, type PrivateLibvirtd, removeLibvirtdDir, startPrivateLibvirtd } from '../support/libvirtd.ts'
 import { blankGuest } from './driver.ts'
 

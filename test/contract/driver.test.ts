@@ -9,14 +9,8 @@ import { loadConfig } from '../../src/base/config/index.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { convert, createOverlay, resize } from '../../src/image/index.ts'
 import { connect, startMockDaemon } from '../../src/node-libvirt/index.ts'
-import {
-  type ComputeDriver,
-  fakeConfig,
-  type GuestSpec,
-  libvirtConfig,
-  makeFakeDriver,
-  makeLibvirtDriver,
-} from '../../src/nova/virt/index.ts'
+import { type ComputeDriver, fakeConfig, type GuestSpec, libvirtConfig, makeFakeDriver } from '../../src/nova/virt/index.ts'
+import { makeLibvirtDriver } from '../../src/nova/virt/libvirt/index.ts'
 import { libvirtdMissing, removeLibvirtdDir, startPrivateLibvirtd } from '../support/libvirtd.ts'
 import { type DriverWorld, driverContract } from './driver.ts'
 

@@ -7,12 +7,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { loadConfig } from '../../src/base/config/index.ts'
 import { silentLog } from '../../src/base/log.ts'
-import { buildTiny, convert, createOverlay, resize, type TinyImage, tinyPrerequisites } from '../../src/image/index.ts'
-import { type ComputeDriver, type GuestSpec, libvirtConfig, makeLibvirtDriver } from '../../src/nova/virt/index.ts'
+import { convert, createOverlay, resize } from '../../src/image/index.ts'
+import { buildTiny, type TinyImage, tinyPrerequisites } from '../../src/image/tiny/index.ts'
+import { type ComputeDriver, type GuestSpec, libvirtConfig } from '../../src/nova/virt/index.ts'
+import { makeLibvirtDriver } from '../../src/nova/virt/libvirt/index.ts'
 import { blankGuest } from '../contract/driver.ts'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { until } from '../support/process.ts'
 import { keepTiny, makeRealHost, type RealHost, realHostMissing, takeTiny } from '../support/real-host.ts'
+import { until } from '../support/until.ts'
 
 const missing = realHostMissing() !== null || !(await tinyPrerequisites()).ok
 const never = new AbortController().signal

@@ -1,13 +1,18 @@
 /** The data plane of networks: one interface, a driver for Linux hosts and one that only remembers. Nothing outside this folder needs its other files. */
 import type { DriverDeps, NetworkDriver } from './driver.ts'
 import { makeFakeDriver } from './fake.ts'
-import { makeLinuxDriver } from './linux/driver.ts'
 
 export type * from './driver.ts'
 export { CommandFailed, InvalidPlan } from './errors.ts'
 export { runNetnsListener } from './netns-listener.ts'
 export { protocolNumbers } from './protocols.ts'
-export { makeFakeDriver, makeLinuxDriver }
+export { makeFakeDriver }
+
+/** What it needs is loaded where real networks are wanted. @throws {RangeError} for a malformed prefix. */
+export async function makeLinuxDriver(deps: DriverDeps): Promise<NetworkDriver> {
+  const linux = await import('./linux/driver.ts')
+  return linux.makeLinuxDriver(deps)
+}
 
 /**
  * The driver of the wanted kind; for `auto` the real one where the host can carry it, else the fake, with the reasons in the log.
