@@ -102,7 +102,8 @@ export const attachInterface = saga<AttachInput, ConductorDeps>('attach-interfac
   })
   .end({
     undone(context, error, deps) {
-      if (deps.model.instances.find(context.input.uuid)) endedBadly(deps, ending(context, 'interface_attach'), error)
+      if (!context.isSuperseded && deps.model.instances.find(context.input.uuid))
+        endedBadly(deps, ending(context, 'interface_attach'), error)
     },
   })
 
@@ -116,11 +117,13 @@ export const detachInterface = saga<DetachInput, ConductorDeps>('detach-interfac
       giveBack(deps, uuid, portId)
       if (!deps.model.instances.find(uuid)) return
       readCache(deps, uuid)
-      ended(deps, ending(context, 'interface_detach'))
+      if (!context.isSuperseded) ended(deps, ending(context, 'interface_detach'))
     },
+    oneWay: true,
   })
   .end({
     undone(context, error, deps) {
-      if (deps.model.instances.find(context.input.uuid)) endedBadly(deps, ending(context, 'interface_detach'), error)
+      if (!context.isSuperseded && deps.model.instances.find(context.input.uuid))
+        endedBadly(deps, ending(context, 'interface_detach'), error)
     },
   })
