@@ -29,6 +29,11 @@ describe('versions', () => {
     })
   })
 
+  it('have a HEAD, which nothing else has', async () => {
+    expect((await open('/compute/v2.1/', 'HEAD')).status).toBe(200)
+    expect((await call('HEAD', '/servers')).status).toBe(404)
+  })
+
   it('are offered for a path without one', async () => {
     for (const method of ['GET', 'POST']) {
       const answer = await open('/compute/servers/x', method)

@@ -131,10 +131,11 @@ export class Dispatcher {
   ): Promise<Response> {
     const { service, router, negotiate, fixed } = mounted
     const { path, projectInPath } = service.projectInPath ? splitProject(router, at.path) : { path: at.path, projectInPath: null }
-    const found = router.match(request.method as Method, path)
+    const matched = router.match(request.method as Method, path)
     const header = (name: string) => request.headers.get(name) ?? undefined
 
-    const isOpen = found !== null && found !== 'wrong-method' && found.entries.every(({ operation }) => operation.auth === 'none')
+    const isOpen = matched !== null && matched !== 'wrong-method' && matched.entries.every(({ operation }) => operation.auth === 'none')
+    const found = request.method === 'HEAD' && service.answersHead === false && matched !== null && !isOpen ? 'wrong-method' : matched
     if (found !== null && found !== 'wrong-method') checkDeclared(header('content-length'), service, found.entries)
     const principal = isOpen ? null : this.#options.policy.judged(await this.#principal(header('x-auth-token')), service.adminRule)
     if (found === null) throw new UnknownRoute()
@@ -241,7 +242,7 @@ const sentOn = (url: string, search: string): Response =>
 function splitProject(router: Router, path: string): { path: string; projectInPath: string | null } {
   const end = path.indexOf('/', 1)
   const first = end < 0 ? path.slice(1) : path.slice(1, end)
-  if (first === '' || router.knows(first) || !/^[\w-]{1,64}$/.test(first)) return { path, projectInPath: null }
+  if (first === '' || router.knows(first) || !/^[0-9a-f-]{1,64}$/.test(first)) return { path, projectInPath: null }
   return end < 0 ? { path, projectInPath: null } : { path: path.slice(end) || '/', projectInPath: first }
 }
 

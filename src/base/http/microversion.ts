@@ -48,14 +48,16 @@ export function negotiator({ service, legacyHeader, min, max }: Microversions) {
     }
     return found
   }
-  /** What the new header says for this service, if anything. */
+  /** What the new header says for this service, if anything: the last that has a version. */
   const named = (header: string): string | undefined => {
+    let found: string | undefined
     for (const part of header.split(',')) {
-      const [name, text] = part.trim().split(/\s+/)
-      if (name?.toLowerCase() === service) return text ?? ''
+      const [name, text] = /^\s*(\S+)\s+(\S.*?)\s*$/.exec(part)?.slice(1) ?? []
+      if (name?.toLowerCase() === service) found = text
     }
-    return undefined
+    return found
   }
+  const last = (header: string | undefined): string | undefined => header?.split(',').at(-1)?.trim()
 
   /**
    * @throws {CloudError} `invalid` for what is no version, `not-acceptable` (with the headers as second argument of
@@ -63,7 +65,7 @@ export function negotiator({ service, legacyHeader, min, max }: Microversions) {
    */
   return (header: (name: string) => string | undefined, refused: (headers: Record<string, string>) => void): Negotiated => {
     const modern = header('openstack-api-version')
-    const wanted = (modern === undefined ? undefined : named(modern)) ?? (legacyHeader ? header(legacyHeader.toLowerCase()) : undefined)
+    const wanted = (modern === undefined ? undefined : named(modern)) ?? (legacyHeader ? last(header(legacyHeader.toLowerCase())) : undefined)
     if (wanted === undefined) return answer(lowest)
     if (wanted === 'latest') return answer(highest)
     if (!/^\d{1,3}\.(0|[1-9]\d{0,2})$/.test(wanted)) {

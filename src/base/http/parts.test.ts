@@ -94,10 +94,13 @@ describe('microversions', () => {
     [{ 'openstack-api-version': 'volume 3.1' }, 2001],
     [{ 'openstack-api-version': 'volume 3.1', 'x-old': '2.7' }, 2007],
     [{ 'x-old': 'latest' }, 2104],
+    [{ 'x-old': '2.7, 2.8' }, 2008],
+    [{ 'openstack-api-version': 'compute 2.5, compute 2.6' }, 2006],
+    [{ 'openstack-api-version': 'compute' }, 2001],
   ])('%j means %i', (headers, number) => {
     expect(ask(headers as Record<string, string>)).toBe(number)
   })
-  it.each(['compute', 'compute 2', 'compute 2.x', 'compute 02.1.1', 'compute 1.5.3'])('%s is refused as no version', (header) => {
+  it.each(['compute 2.5 2.6', 'compute 2', 'compute 2.x', 'compute 02.1.1', 'compute 1.5.3'])('%s is refused as no version', (header) => {
     expect(() => ask({ 'openstack-api-version': header })).toThrow(/invalid format/)
   })
   it.each(['compute 2.0', 'compute 2.105', 'compute 3.1'])('%s is refused as out of range', (header) => {

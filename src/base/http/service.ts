@@ -27,6 +27,8 @@ export type Service<Deps = unknown> = {
   readonly rootHasSlash?: boolean
   /** Paths may begin with the caller's project id, as compute's older form has it. */
   readonly projectInPath?: boolean
+  /** `false`: HEAD is the other form of GET only where nobody needs a token. */
+  readonly answersHead?: boolean
   /** Bytes; 112 KiB when absent, OpenStack's own limit. */
   readonly bodyLimit?: number
   /** Bodies of another media type than JSON are refused with 415. */

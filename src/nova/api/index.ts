@@ -121,6 +121,7 @@ export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Se
     policies,
     scopes: computePolicies.scopes,
     projectInPath: true,
+    answersHead: false,
     rootHasSlash: true,
     jsonOnly: true,
   }
