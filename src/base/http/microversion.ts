@@ -65,7 +65,8 @@ export function negotiator({ service, legacyHeader, min, max }: Microversions) {
    */
   return (header: (name: string) => string | undefined, refused: (headers: Record<string, string>) => void): Negotiated => {
     const modern = header('openstack-api-version')
-    const wanted = (modern === undefined ? undefined : named(modern)) ?? (legacyHeader ? last(header(legacyHeader.toLowerCase())) : undefined)
+    const wanted =
+      (modern === undefined ? undefined : named(modern)) ?? (legacyHeader ? last(header(legacyHeader.toLowerCase())) : undefined)
     if (wanted === undefined) return answer(lowest)
     if (wanted === 'latest') return answer(highest)
     if (!/^\d{1,3}\.(0|[1-9]\d{0,2})$/.test(wanted)) {
