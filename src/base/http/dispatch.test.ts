@@ -1,8 +1,8 @@
-import { Type } from '@sinclair/typebox'
 import { describe, expect, it } from 'vitest'
 import { testApi } from '../../../test/support/api.ts'
 import { CloudError, conflict } from '../errors.ts'
 import { as, bodies, field, novaDialect, operation, type Service, view } from './index.ts'
+import { Type } from './type.ts'
 
 type Thing = { id: string; note: string }
 const thingView = view<Thing>({ id: (t) => t.id, note: field((t) => t.note, { since: '2.19' }) })

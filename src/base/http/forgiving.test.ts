@@ -1,8 +1,8 @@
-import { Type } from '@sinclair/typebox'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { forgiven } from './forgiving.ts'
 import { addFormat, as, bodies } from './schema.ts'
+import { Type } from './type.ts'
 
 const closed = { additionalProperties: false } as const
 const inner = Type.Object({ size: Type.Optional(Type.Integer()) }, closed)

@@ -2,7 +2,7 @@
  * Bodies as an older API takes them that a stricter one has replaced: keys that nothing knows are left out, and white space
  * at the ends of names is cut. What is left is held to the schema as ever.
  */
-import type { TSchema } from '@sinclair/typebox'
+import type { TSchema } from './type.ts'
 
 type Json = Record<string, unknown>
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -19,4 +19,5 @@ export { addFormat, as, bodies, check, closed, type Ladder, type Parser, queries
 export { repr } from './sentences.ts'
 export { HttpServer, type HttpServerOptions, type UpgradeHandler } from './server.ts'
 export { type Mount, mount, type Service } from './service.ts'
+export { type Static, type TObject, type TProperties, type TSchema, Type } from './type.ts'
 export { type FieldOf, field, type Shown, type View, view } from './view.ts'

@@ -1,8 +1,8 @@
-import { type TSchema, Type } from '@sinclair/typebox'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CloudError } from '../errors.ts'
 import { as, bodies, check, queries, repr } from './index.ts'
+import { type TSchema, Type } from './type.ts'
 
 const refusal = (schema: unknown, value: unknown, where?: 'query parameters'): string => {
   try {

@@ -2,12 +2,13 @@
  * Bodies and queries by microversion: a ladder of rungs, each with a JSON Schema (written in TypeBox) and a parser into
  * the newest internal type, so that no handler ever sees a version. A rung holds until the next one.
  */
-import type { Static, TSchema } from '@sinclair/typebox'
+
 import { Ajv, type ValidateFunction } from 'ajv'
 import { invalid } from '../errors.ts'
 import { forgiven } from './forgiving.ts'
 import { type Version, version } from './microversion.ts'
 import { sentence, type Where } from './sentences.ts'
+import type { Static, TSchema } from './type.ts'
 
 // The schemas are our own, and the compiler refuses most that are none: checking them against draft 7 first would take 40 ms of every start.
 const ajv = new Ajv({

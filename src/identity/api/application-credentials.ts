@@ -1,8 +1,7 @@
 /** `/v3/users/{user_id}/application_credentials`. */
-import { Type } from '@sinclair/typebox'
 import { isoMicros, timeText } from '../../base/clock.ts'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, operation, principalOf, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import type { ApplicationCredential, NewApplicationCredential } from '../application-credentials.ts'
 import { notAuthenticated } from '../tokens/tokens.ts'
 import { nameOf, nullable, optionalText } from './bodies.ts'

@@ -1,8 +1,7 @@
 /** Tokens and what they open: `/v3/auth/…`. */
-import { Type } from '@sinclair/typebox'
 import { isoMicrosZ, timeText } from '../../base/clock.ts'
 import { forbidden, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, operation, principalOf, Reply, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, operation, principalOf, Reply, type RequestContext, Type } from '../../base/http/index.ts'
 import type { AuthRequest, ScopeRequest } from '../authentication.ts'
 
 import type { ValidToken } from '../tokens/tokens.ts'

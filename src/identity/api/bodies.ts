@@ -1,7 +1,6 @@
 /** Pieces of the request bodies: names, and attributes of the client's own, which Keystone keeps and shows again. */
-import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { closed, type Principal } from '../../base/http/index.ts'
+import { closed, type Principal, type TSchema, Type } from '../../base/http/index.ts'
 import type { Extra } from '../state.ts'
 
 /** A name with something to see in it. */

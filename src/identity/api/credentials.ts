@@ -1,6 +1,5 @@
 /** `/v3/credentials`: a user's own; administrators see and change all. */
-import { Type } from '@sinclair/typebox'
-import { as, bodies, type Incoming, operation, principalOf, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, type Incoming, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import { checkMayMint } from '../application-credentials.ts'
 import type { Credential } from '../credentials.ts'
 import { callersToken } from './application-credentials.ts'

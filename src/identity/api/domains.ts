@@ -1,6 +1,5 @@
 /** `/v3/domains`: projects that act as domains, seen as what they are. */
-import { Type } from '@sinclair/typebox'
-import { as, bodies, type Incoming, operation, principalOf, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, type Incoming, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import type { Project, ProjectChange } from '../projects.ts'
 import { extraOf, idText, immutableOptions, listedDomain, nameOf, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'

@@ -1,7 +1,6 @@
 /** `/v3/groups`, their members, and `/v3/users/{user_id}/groups`. */
-import { Type } from '@sinclair/typebox'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, principalOf, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, type Incoming, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import type { Group } from '../groups.ts'
 import { domainOf, extraOf, idText, listedDomain, nameOf, nullable, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'

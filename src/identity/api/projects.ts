@@ -1,7 +1,6 @@
 /** `/v3/projects`, with their tags, and `/v3/users/{user_id}/projects`. */
-import { Type } from '@sinclair/typebox'
 import { forbidden, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation, principalOf, Reply, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, principalOf, Reply, type RequestContext, Type } from '../../base/http/index.ts'
 import type { Project, ProjectChange } from '../projects.ts'
 import { domainOf, extraOf, idText, immutableOptions, listedDomain, nameOf, nullable, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'

@@ -1,6 +1,5 @@
 /** `/v3/roles` and which role implies which. */
-import { Type } from '@sinclair/typebox'
-import { as, bodies, operation, Reply, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, operation, Reply, type RequestContext, Type } from '../../base/http/index.ts'
 import type { Role, RoleChange } from '../roles.ts'
 import { extraOf, idText, immutableOptions, nameOf, nullable, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'

@@ -1,6 +1,5 @@
 /** `/v3/services`, `/v3/endpoints` and `/v3/regions`. */
-import { Type } from '@sinclair/typebox'
-import { as, bodies, operation, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, operation, type RequestContext, Type } from '../../base/http/index.ts'
 import type { CatalogService, Endpoint, Region } from '../services.ts'
 import { extraOf, nameOf, nullable, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'

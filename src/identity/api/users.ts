@@ -1,7 +1,6 @@
 /** `/v3/users`: no answer ever holds a password or its hash. */
-import { Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation, principalOf, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import { notAuthenticated } from '../tokens/tokens.ts'
 import type { User, UserChange } from '../users.ts'
 import { domainOf, extraOf, idText, listedDomain, nameOf, nullable } from './bodies.ts'

@@ -1,7 +1,6 @@
 /** What a client may say of an image, in a new one or in a change: shapes, names it may not touch, permissions and quotas. */
-import { type TSchema, Type } from '@sinclair/typebox'
 import { CloudError, forbidden, invalid, messageOf } from '../../base/errors.ts'
-import { check, type Incoming, principalOf } from '../../base/http/index.ts'
+import { check, type Incoming, principalOf, type TSchema, Type } from '../../base/http/index.ts'
 import { tooLarge } from '../filling.ts'
 import { containerFormats, diskFormats, type Image, visibilities } from '../image.ts'
 import type { ApiLimits } from './deps.ts'

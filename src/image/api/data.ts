@@ -2,9 +2,8 @@
  * An image's bytes: upload, download, and the two steps of an import.
  * @see https://docs.openstack.org/api-ref/image/v2/#image-data
  */
-import { Type } from '@sinclair/typebox'
 import { CloudError, conflict, forbidden, invalid, unavailable } from '../../base/errors.ts'
-import { as, ByteStream, bodies, type Incoming, operation, principalOf, Reply } from '../../base/http/index.ts'
+import { as, ByteStream, bodies, type Incoming, operation, principalOf, Reply, Type } from '../../base/http/index.ts'
 import { readSlice } from '../files.ts'
 import { type ImageDeps, imageIn, ownerOf } from './deps.ts'
 import { importMethods } from './images.ts'

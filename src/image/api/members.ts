@@ -1,6 +1,5 @@
 /** Members of a shared image. @see https://docs.openstack.org/api-ref/image/v2/#sharing */
-import { Type } from '@sinclair/typebox'
-import { as, bodies, operation } from '../../base/http/index.ts'
+import { as, bodies, operation, Type } from '../../base/http/index.ts'
 import { type Member, type MemberStatus, memberStatuses } from '../members.ts'
 import { type ImageDeps, imageIn, ownerOf, viewerOf } from './deps.ts'
 import { showMember } from './view.ts'

@@ -2,10 +2,8 @@
  * Request bodies: `{"network": {...}}`, or `{"networks": [{...}, …]}` where a kind can be made in bulk. Each attribute says what it takes and when it may be
  * given; a refusal names the attribute as Neutron does.
  */
-import type { TSchema } from '@sinclair/typebox'
-import { Type } from '@sinclair/typebox'
 import { CloudError, messageOf } from '../../base/errors.ts'
-import { check, type Parser, repr } from '../../base/http/index.ts'
+import { check, type Parser, repr, type TSchema, Type } from '../../base/http/index.ts'
 import { ipVersionOf, parseCidr } from '../addresses.ts'
 import { badAttribute, badRequest } from '../errors.ts'
 

@@ -1,5 +1,5 @@
 /** `/floatingips`. @see https://docs.openstack.org/api-ref/network/v2/#floating-ips-floatingips */
-import { Type } from '@sinclair/typebox'
+import { Type } from '../../base/http/index.ts'
 import { badRequest, floatingIpNotFound } from '../errors.ts'
 import { createFloatingIp, type Destination, deleteFloatingIp, describe, redirect } from '../floating-ips.ts'
 import type { FloatingIpRow } from '../store.ts'

@@ -1,7 +1,8 @@
 /** `/networks`. @see https://docs.openstack.org/api-ref/network/v2/#networks */
-import { Type } from '@sinclair/typebox'
+
 import { isoSeconds } from '../../base/clock.ts'
 import { conflict } from '../../base/errors.ts'
+import { Type } from '../../base/http/index.ts'
 import { networkNotFound } from '../errors.ts'
 import { createNetwork, deleteNetwork, updateNetwork } from '../networks.ts'
 import { bit, type NetworkRow, type StandardRow, type Store } from '../store.ts'

@@ -1,6 +1,5 @@
 /** `/ports`. @see https://docs.openstack.org/api-ref/network/v2/#ports */
-import { Type } from '@sinclair/typebox'
-import { closed } from '../../base/http/index.ts'
+import { closed, Type } from '../../base/http/index.ts'
 import { badAttribute, groupNotFound, networkNotFound, notAuthorized, portNotFound } from '../errors.ts'
 import type { FixedIpRequest } from '../fixed-ips.ts'
 import { type AddressPair, createPort, type DhcpOption, deletePort, type PortChanges, updatePort } from '../ports.ts'

@@ -1,6 +1,5 @@
 /** `/routers`. @see https://docs.openstack.org/api-ref/network/v2/#routers-routers */
-import { Type } from '@sinclair/typebox'
-import { type AnyOperation, closed, operation } from '../../base/http/index.ts'
+import { type AnyOperation, closed, operation, Type } from '../../base/http/index.ts'
 import { badRequest, portNotFound, routerNotFound, subnetNotFound } from '../errors.ts'
 import {
   addPortInterface,

@@ -1,7 +1,6 @@
 /** `/security-groups` and `/security-group-rules`. @see https://docs.openstack.org/api-ref/network/v2/#security-groups-security-groups */
 
-import { Type } from '@sinclair/typebox'
-import { principalOf } from '../../base/http/index.ts'
+import { principalOf, Type } from '../../base/http/index.ts'
 import { protocolNumbers as protocols } from '../drivers/index.ts'
 import { groupNotFound, ruleNotFound } from '../errors.ts'
 import { createGroup, createRule, deleteGroup, deleteRule, ensureDefaultGroup, type NewRule, updateGroup } from '../security-groups.ts'

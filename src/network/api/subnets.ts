@@ -1,6 +1,5 @@
 /** `/subnets`. @see https://docs.openstack.org/api-ref/network/v2/#subnets */
-import { Type } from '@sinclair/typebox'
-import { closed } from '../../base/http/index.ts'
+import { closed, Type } from '../../base/http/index.ts'
 import { keyText } from '../addresses.ts'
 import { badRequest, networkNotFound, subnetNotFound } from '../errors.ts'
 import { type NetworkRow, rowOf, type SubnetRow } from '../store.ts'

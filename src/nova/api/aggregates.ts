@@ -4,10 +4,9 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#host-aggregates-os-aggregates
  */
-import { type TSchema, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { invalid, notFound } from '../../base/errors.ts'
-import { addFormat, as, bodies, closed, field, type Incoming, operation, view } from '../../base/http/index.ts'
+import { addFormat, as, bodies, closed, field, type Incoming, operation, type TSchema, Type, view } from '../../base/http/index.ts'
 import { type Aggregate, zoneOfAggregate } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'

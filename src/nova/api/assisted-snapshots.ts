@@ -4,9 +4,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#assisted-volume-snapshots-os-assisted-volume-snapshots
  */
-import { Type } from '@sinclair/typebox'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, Type } from '../../base/http/index.ts'
 import type { NovaApi } from './deps.ts'
 import { anyText, type Known, knownQuery } from './known-query.ts'
 

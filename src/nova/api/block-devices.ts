@@ -5,9 +5,8 @@
  *
  * @see https://docs.openstack.org/nova/latest/user/block-device-mapping.html
  */
-import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { closed } from '../../base/http/index.ts'
+import { closed, type TSchema, Type } from '../../base/http/index.ts'
 import type { BlockDevice } from '../model/index.ts'
 import { anyBoolean, tagSchema } from './schemas.ts'
 

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#server-consoles-servers-remote-consoles
  */
-import { Type } from '@sinclair/typebox'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, type Incoming, operation, Type } from '../../base/http/index.ts'
 import type { ConsoleType } from '../virt/index.ts'
 import type { NovaApi } from './deps.ts'
 import { serverOf } from './servers.ts'

@@ -4,8 +4,7 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#create-external-events-os-server-external-events
  */
-import { Type } from '@sinclair/typebox'
-import { as, bodies, closed, type Incoming, operation, Reply } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, Reply, Type } from '../../base/http/index.ts'
 import { type GuestChanged, guestChanged } from '../compute/index.ts'
 import type { NovaApi } from './deps.ts'
 

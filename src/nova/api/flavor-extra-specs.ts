@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#flavors-extra-specs-flavors-os-extra-specs
  */
-import { Type } from '@sinclair/typebox'
 import { notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, type Incoming, operation, Type } from '../../base/http/index.ts'
 import type { Flavor } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { checkExtraSpec } from './extra-spec-rules.ts'

@@ -6,9 +6,20 @@
  * @see https://docs.openstack.org/api-ref/compute/#flavors
  */
 import { randomUUID } from 'node:crypto'
-import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation, principalOf, type RequestContext, type Shown } from '../../base/http/index.ts'
+import {
+  as,
+  bodies,
+  closed,
+  type Incoming,
+  operation,
+  principalOf,
+  type RequestContext,
+  type Shown,
+  type Static,
+  type TSchema,
+  Type,
+} from '../../base/http/index.ts'
 import { apiConfig, booleanWord, type Flavor, type FlavorViewer, type NewFlavor } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { flavorSummary, flavorView, type ShownFlavor } from './flavor-view.ts'

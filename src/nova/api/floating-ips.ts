@@ -4,9 +4,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#floating-ips-os-floating-ips-deprecated
  */
-import { Type } from '@sinclair/typebox'
 import { CloudError, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, principalOf } from '../../base/http/index.ts'
+import { as, bodies, type Incoming, operation, principalOf, Type } from '../../base/http/index.ts'
 import type { FloatingIp, NetworkInfo } from '../../network/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 

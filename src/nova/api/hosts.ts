@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#hosts-os-hosts-deprecated
  */
-import { Type } from '@sinclair/typebox'
 import { CloudError, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, Type } from '../../base/http/index.ts'
 import type { HostQuestion } from '../conductor/index.ts'
 import type { Service } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'

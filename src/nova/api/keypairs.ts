@@ -3,10 +3,22 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#keypairs-keypairs
  */
-import { type TSchema, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, field, type Incoming, operation, principalOf, type Target, view } from '../../base/http/index.ts'
+import {
+  as,
+  atLeast,
+  bodies,
+  closed,
+  field,
+  type Incoming,
+  operation,
+  principalOf,
+  type Target,
+  type TSchema,
+  Type,
+  view,
+} from '../../base/http/index.ts'
 import { apiConfig, fingerprintOf, generateSshKey, generateX509Key, type Keypair, type KeyType } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, knownQuery, pageNames, pageSize, shortText } from './known-query.ts'

@@ -2,8 +2,7 @@
  * Query parameters by microversion: which names a list knows, what their values look like, and from when a name that it
  * does not know is refused. Of a name that is given several times the last one counts, as with Nova.
  */
-import { type TSchema, Type } from '@sinclair/typebox'
-import { as, type Parser, queries } from '../../base/http/index.ts'
+import { as, type Parser, queries, type TSchema, Type } from '../../base/http/index.ts'
 import { limitOf } from './paging.ts'
 
 export type Known = Readonly<Record<string, string>>

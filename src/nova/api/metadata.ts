@@ -1,7 +1,6 @@
 /** Names and values that clients keep with a thing: what the metadata of servers, of images and extra specs have in common. */
-import { Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, Type } from '../../base/http/index.ts'
 import { metadataSchema } from './schemas.ts'
 
 export type Pairs = Readonly<Record<string, string>>

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#quota-class-sets-os-quota-class-sets
  */
-import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, type TSchema, Type } from '../../base/http/index.ts'
 import type { Limits } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#quota-sets-os-quota-sets
  */
-import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation, type Target } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, type Target, type TSchema, Type } from '../../base/http/index.ts'
 import { type Limits, type QuotaResource, quotaResources, type Room } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, knownQuery, noQuery, shortText } from './known-query.ts'

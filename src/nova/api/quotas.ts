@@ -1,6 +1,5 @@
 /** What the quota resources have in common: which of them a version shows, and how a request names limits. */
-import { type TSchema, Type } from '@sinclair/typebox'
-import { field, type RequestContext, view } from '../../base/http/index.ts'
+import { field, type RequestContext, type TSchema, Type, view } from '../../base/http/index.ts'
 import { type Limits, type QuotaResource, quotaResources } from '../model/index.ts'
 
 /** Resources that the network service limits: Compute shows them as unlimited up to 2.35 (for classes up to 2.49). */

@@ -1,7 +1,6 @@
 /** Shapes that several resources of the Compute API share. */
-import { type TSchema, Type } from '@sinclair/typebox'
 import ipaddr from 'ipaddr.js'
-import { addFormat, closed } from '../../base/http/index.ts'
+import { addFormat, closed, type TSchema, Type } from '../../base/http/index.ts'
 
 addFormat('ipv4', (text) => ipaddr.IPv4.isValidFourPartDecimal(text))
 addFormat('ipv6', (text) => ipaddr.IPv6.isValid(text) && !text.includes('%'))

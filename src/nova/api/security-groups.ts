@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#security-groups-os-security-groups-deprecated
  */
-import { Type } from '@sinclair/typebox'
 import { CloudError, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, type Incoming, operation, Type } from '../../base/http/index.ts'
 import type { SecurityGroup, SecurityGroupRule } from '../../network/index.ts'
 import { booleanWord } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'

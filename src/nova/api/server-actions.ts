@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#servers-run-an-action-servers-action
  */
-import { Type } from '@sinclair/typebox'
 import { conflict } from '../../base/errors.ts'
-import { as, bodies, closed, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation, Type } from '../../base/http/index.ts'
 import type { PowerAction } from '../compute/index.ts'
 import { GuestError } from '../virt/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'

@@ -4,10 +4,9 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#add-associate-fixed-ip-addfixedip-action-deprecated
  */
-import { type TProperties, Type } from '@sinclair/typebox'
 import ipaddr from 'ipaddr.js'
 import { CloudError, conflict, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, type TProperties, Type } from '../../base/http/index.ts'
 import type { FloatingIp } from '../../network/index.ts'
 import { checkLock } from '../conductor/index.ts'
 import type { Instance } from '../model/index.ts'

@@ -4,8 +4,7 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#servers-run-an-administrative-action-servers-action
  */
-import { Type } from '@sinclair/typebox'
-import { as, bodies, closed, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation, Type } from '../../base/http/index.ts'
 import { checkLock } from '../conductor/index.ts'
 import type { Instance } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'

@@ -4,8 +4,7 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#create-server
  */
-import { type TSchema, Type } from '@sinclair/typebox'
-import { as, bodies, closed, type Ladder } from '../../base/http/index.ts'
+import { as, bodies, closed, type Ladder, type TSchema, Type } from '../../base/http/index.ts'
 import type { RequestedNic } from '../conductor/index.ts'
 import type { BlockDevice } from '../model/index.ts'
 import { deviceSchema, legacyDeviceSchema, mappedDevices } from './block-devices.ts'

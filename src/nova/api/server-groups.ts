@@ -4,9 +4,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#server-groups-os-server-groups
  */
-import { type TSchema, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, closed, field, type Incoming, operation, principalOf, view } from '../../base/http/index.ts'
+import { as, bodies, closed, field, type Incoming, operation, principalOf, type TSchema, Type, view } from '../../base/http/index.ts'
 import { apiConfig, type GroupPolicy, type ServerGroup } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { anyText, type Known, knownQuery, noQuery, pageSize, wholeNumber } from './known-query.ts'

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#port-interfaces-servers-os-interface
  */
-import { type TProperties, Type } from '@sinclair/typebox'
 import { CloudError, conflict, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, closed, field, type Incoming, operation, view } from '../../base/http/index.ts'
+import { as, bodies, closed, field, type Incoming, operation, type TProperties, Type, view } from '../../base/http/index.ts'
 import type { Port } from '../../network/index.ts'
 import { attachInterface, attachInterfaceRule, detachInterface, detachInterfaceRule, type RequestedNic } from '../conductor/index.ts'
 import type { Instance } from '../model/index.ts'

@@ -4,9 +4,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#live-migrate-server-os-migratelive-action
  */
-import { type TProperties, Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, operation } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation, type TProperties, Type } from '../../base/http/index.ts'
 import type { LiveWish } from '../conductor/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { anyBoolean, hostName, isTrue } from './schemas.ts'

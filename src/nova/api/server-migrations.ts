@@ -3,10 +3,9 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#server-migrations-servers-migrations
  */
-import { Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, field, type Incoming, operation, view } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, field, type Incoming, operation, Type, view } from '../../base/http/index.ts'
 import type { Migration, MigrationStatus } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#migrate-server-migrate-action
  */
-import { type TProperties, Type } from '@sinclair/typebox'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, operation } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation, type TProperties, Type } from '../../base/http/index.ts'
 import {
   type EvacuateInput,
   evacuateRule,

@@ -3,9 +3,19 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#rebuild-server-rebuild-action
  */
-import { type TProperties, Type } from '@sinclair/typebox'
 import { invalid, overQuota } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, type Ladder, operation, principalOf, Reply } from '../../base/http/index.ts'
+import {
+  as,
+  bodies,
+  closed,
+  type Incoming,
+  type Ladder,
+  operation,
+  principalOf,
+  Reply,
+  type TProperties,
+  Type,
+} from '../../base/http/index.ts'
 import { changeRecord, type InjectedFile, type RebuildChange, rebuildRule, rebuildServer } from '../conductor/index.ts'
 import { apiConfig, type Instance, type InstanceChange } from '../model/index.ts'
 import { imageObstacle, wantsNuma } from '../scheduler/index.ts'

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#resize-server-resize-action
  */
-import { Type } from '@sinclair/typebox'
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, bodies, closed, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation, Type } from '../../base/http/index.ts'
 import {
   confirmResizeRule,
   confirmResize as confirmResizeSaga,

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#list-security-groups-by-server
  */
-import { Type } from '@sinclair/typebox'
 import { CloudError, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, Type } from '../../base/http/index.ts'
 import type { Port } from '../../network/index.ts'
 import type { NovaApi } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#servers-with-shares-attachments-servers-shares
  */
-import { Type } from '@sinclair/typebox'
 import { notFound } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation, principalOf, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import { type ActionRule, checkRule } from '../conductor/index.ts'
 import type { Instance, ShareMapping } from '../model/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#shelve-server-shelve-action
  */
-import { type TProperties, Type } from '@sinclair/typebox'
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, bodies, closed, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation, type TProperties, Type } from '../../base/http/index.ts'
 import {
   offloadRule,
   offloadServer,

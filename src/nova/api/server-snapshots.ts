@@ -4,9 +4,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#create-image-createimage-action
  */
-import { Type } from '@sinclair/typebox'
 import { overQuota } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, operation, principalOf, Reply, type RequestContext } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation, principalOf, Reply, type RequestContext, Type } from '../../base/http/index.ts'
 import { createBackupRule, createImageRule, registerSnapshot, type SnapshotInput, snapshotServer } from '../conductor/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { metadataSchema, serverName } from './schemas.ts'

@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#server-tags-servers-tags
  */
-import { Type } from '@sinclair/typebox'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, check, closed, type Incoming, operation, Reply } from '../../base/http/index.ts'
+import { as, bodies, check, closed, type Incoming, operation, Reply, Type } from '../../base/http/index.ts'
 import { checkState } from '../conductor/index.ts'
 import type { Instance, VmState } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'

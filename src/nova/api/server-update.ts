@@ -1,6 +1,5 @@
 /** `PUT /servers/{id}`: what may change, by version, as columns of the row. A rebuild may change the same. */
-import { Type } from '@sinclair/typebox'
-import { as, bodies, closed, type Ladder } from '../../base/http/index.ts'
+import { as, bodies, closed, type Ladder, Type } from '../../base/http/index.ts'
 import type { InstanceChange } from '../model/index.ts'
 import { description, diskConfig, hostLabel, hostName, nullable, serverName } from './schemas.ts'
 

@@ -3,10 +3,21 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#compute-services-os-services
  */
-import { type TSchema, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, field, type Incoming, operation, type RequestContext, view } from '../../base/http/index.ts'
+import {
+  as,
+  atLeast,
+  bodies,
+  closed,
+  field,
+  type Incoming,
+  operation,
+  type RequestContext,
+  type TSchema,
+  Type,
+  view,
+} from '../../base/http/index.ts'
 import { tellStatus } from '../conductor/index.ts'
 import type { Service } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'

@@ -4,9 +4,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#servers-with-volume-attachments-servers-os-volume-attachments
  */
-import { type TProperties, Type } from '@sinclair/typebox'
 import { conflict, invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, field, type Incoming, operation, view } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, field, type Incoming, operation, type TProperties, Type, view } from '../../base/http/index.ts'
 import { type ActionRule, checkRule } from '../conductor/index.ts'
 import type { Instance, VolumeAttachment } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'

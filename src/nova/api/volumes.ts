@@ -3,9 +3,8 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#volume-extension-os-volumes-os-snapshots-deprecated
  */
-import { type TObject, Type } from '@sinclair/typebox'
 import { isoMicros } from '../../base/clock.ts'
-import { as, bodies, closed, type Incoming, operation, Reply, view } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, operation, Reply, type TObject, Type, view } from '../../base/http/index.ts'
 import { apiConfig } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { type Known, knownQuery, pageSize, wholeNumber } from './known-query.ts'

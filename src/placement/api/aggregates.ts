@@ -1,6 +1,5 @@
 /** The aggregates of a provider. @see https://docs.openstack.org/api-ref/placement/#resource-provider-aggregates */
-import { Type } from '@sinclair/typebox'
-import { as, atLeast, bodies, closed, operation, type RequestContext } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation, type RequestContext, Type } from '../../base/http/index.ts'
 import { aggregatesChangedAt, aggregatesOf, replaceAggregates } from '../aggregates.ts'
 import { bumpGeneration, checkGeneration, requireProvider } from '../providers.ts'
 import type { Store } from '../store.ts'

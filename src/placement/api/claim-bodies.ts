@@ -4,8 +4,7 @@
  *
  * @see https://docs.openstack.org/api-ref/placement/#update-allocations
  */
-import { type TProperties, Type } from '@sinclair/typebox'
-import { closed } from '../../base/http/index.ts'
+import { closed, type TProperties, Type } from '../../base/http/index.ts'
 import type { Holding } from '../allocations.ts'
 import { canonicalUuid } from './filters.ts'
 

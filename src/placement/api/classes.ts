@@ -1,7 +1,6 @@
 /** Resource classes. @see https://docs.openstack.org/api-ref/placement/#resource-classes */
-import { Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, closed, operation, Reply, type RequestContext } from '../../base/http/index.ts'
+import { as, bodies, closed, operation, Reply, type RequestContext, Type } from '../../base/http/index.ts'
 import { createClass, deleteClass, ensureClass, listClasses, renameClass, requireClass } from '../classes.ts'
 import type { Store } from '../store.ts'
 import { isCustomName } from '../traits.ts'

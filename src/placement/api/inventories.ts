@@ -1,7 +1,6 @@
 /** Inventories of a provider. @see https://docs.openstack.org/api-ref/placement/#resource-provider-inventories */
-import { type Static, Type } from '@sinclair/typebox'
 import { CloudError, conflict, invalid } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, operation, type RequestContext } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, operation, type RequestContext, type Static, Type } from '../../base/http/index.ts'
 import {
   type Inventory,
   type InventorySpec,

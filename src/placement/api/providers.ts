@@ -1,6 +1,5 @@
 /** Resource providers. @see https://docs.openstack.org/api-ref/placement/#resource-providers */
 import { randomUUID } from 'node:crypto'
-import { Type } from '@sinclair/typebox'
 import {
   as,
   atLeast,
@@ -10,6 +9,7 @@ import {
   operation,
   Reply,
   type RequestContext,
+  Type,
   type Version,
   version,
   view,

@@ -1,6 +1,5 @@
 /** Inventories and allocations in one go. @see https://docs.openstack.org/api-ref/placement/#reshaper */
-import { Type } from '@sinclair/typebox'
-import { as, bodies, closed, operation } from '../../base/http/index.ts'
+import { as, bodies, closed, operation, Type } from '../../base/http/index.ts'
 import { reshape } from '../reshape.ts'
 import type { Store } from '../store.ts'
 import { claimOf } from './allocations.ts'

@@ -1,7 +1,6 @@
 /** Traits, and those of a provider. @see https://docs.openstack.org/api-ref/placement/#traits */
-import { Type } from '@sinclair/typebox'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, closed, operation, Reply, type RequestContext, repr } from '../../base/http/index.ts'
+import { as, bodies, closed, operation, Reply, type RequestContext, repr, Type } from '../../base/http/index.ts'
 import { checkGeneration, type Provider, requireProvider } from '../providers.ts'
 import { codes, type Store } from '../store.ts'
 import { deleteTrait, ensureTrait, findTrait, listTraits, replaceTraits, requireTrait, traitsOf } from '../traits.ts'
