@@ -5,7 +5,8 @@ import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, type TestContext, test } from 'vitest'
 import { type CopyProgress, type GuestError, type GuestSpec, type NicSpec, PowerState, type RescueSpec } from '../../src/nova/virt/index.ts'
-import { type DriverWorld, type Promised, until } from './driver.ts'
+import { until } from '../support/until.ts'
+import type { DriverWorld, Promised } from './driver.ts'
 
 export type PromiseTools = {
   world(): DriverWorld

@@ -9,6 +9,7 @@ import { connect as connectSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ComputeDriver, GuestError, type GuestEvent, type GuestSpec, PowerState, type RescueSpec } from '../../src/nova/virt/index.ts'
+import { until } from '../support/until.ts'
 import { capabilityPromises } from './driver-capabilities.ts'
 
 export type DriverWorld = AsyncDisposable & {
@@ -45,17 +46,6 @@ export type Promised =
   | 'diagnostics'
   | 'injectNmi'
   | 'liveMigration'
-
-const waitMs = 20_000
-
-export async function until<T>(what: string, look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (let waited = 0; waited < waitMs; waited += 20) {
-    const found = await look()
-    if (found) return found
-    await sleep(20)
-  }
-  throw new Error(`not within ${waitMs} ms: ${what}`)
-}
 
 let counter = 0
 

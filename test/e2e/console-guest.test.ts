@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { hasOpenstack, type ServeProcess, until } from '../support/process.ts'
+import { hasOpenstack, type ServeProcess } from '../support/process.ts'
 import { makeRealHost, type RealHost, realHostMissing } from '../support/real-host.ts'
 import { Session } from '../support/session.ts'
+import { until } from '../support/until.ts'
 
 const chromiumPath = '/usr/bin/chromium'
 const missing = realHostMissing() ?? (hasOpenstack ? null : 'no openstack client') ?? (existsSync(chromiumPath) ? null : 'no chromium')
@@ -72,7 +73,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`a guest in the b
     const before = await seen(page)
     for (const letter of line) await page.keyboard.press(needsShift.test(letter) ? `Shift+${letter}` : letter, { delay: 10 })
     await page.keyboard.press('Enter')
-    await until('the screen to change', async () => ((await seen(page)).sum !== before.sum ? true : null), 20_000)
+    await until('the screen to change', async () => (await seen(page)).sum !== before.sum, 20_000)
   }
 
   /** Two looks, so far apart, see the same. */
@@ -80,7 +81,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`a guest in the b
     until('the screen to rest', async () => {
       const { sum } = await seen(page)
       await new Promise((resolve) => setTimeout(resolve, apartMs))
-      return (await seen(page)).sum === sum ? true : null
+      return (await seen(page)).sum === sum
     })
 
   const complaints: string[] = []
@@ -98,7 +99,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`a guest in the b
     const page = await open('--serial')
     const shows = (what: string) =>
       until(`the terminal to show ${what}`, async () =>
-        ((await page.locator('.xterm-rows').textContent()) ?? '').replaceAll('\u00a0', ' ').includes(what) ? true : null,
+        ((await page.locator('.xterm-rows').textContent()) ?? '').replaceAll('\u00a0', ' ').includes(what),
       )
     await page.keyboard.press('Enter')
     await shows('web1 login:')

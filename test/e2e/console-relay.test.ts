@@ -7,7 +7,8 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { type ManualClock, manualClock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { highWaterBytes, Session } from '../../src/nova/console/session.ts'
-import { type GuestConsole, serveConsole, until } from '../support/console.ts'
+import { type GuestConsole, serveConsole } from '../support/console.ts'
+import { until } from '../support/until.ts'
 
 const readBytes = 64 * 1024
 const chunk = Buffer.from(Array.from({ length: readBytes }, (_, i) => i % 251))
@@ -53,7 +54,7 @@ async function settled(read: () => number): Promise<number> {
   await until('a level that stays', () => {
     same = read() === last ? same + 1 : 0
     last = read()
-    return same >= 30
+    return same >= 8
   })
   return last
 }

@@ -12,8 +12,9 @@ import { makeLog } from '../../src/base/log.ts'
 import { makeMetrics } from '../../src/base/metrics.ts'
 import { makeConsoles } from '../../src/nova/console/index.ts'
 import { makeModel } from '../../src/nova/model/index.ts'
-import { openConsole, serveConsole, type TestConsole, until } from '../support/console.ts'
+import { openConsole, serveConsole, type TestConsole } from '../support/console.ts'
 import { type ConsoleCloud, socketUrl, startConsoleCloud } from '../support/console-cloud.ts'
+import { until } from '../support/until.ts'
 
 let room: ConsoleCloud
 let server: string

@@ -7,8 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { hasOpenstack, serve, until } from '../support/process.ts'
+import { hasOpenstack, serve } from '../support/process.ts'
 import { makeRealHost, realHostMissing } from '../support/real-host.ts'
+import { until } from '../support/until.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -66,8 +67,7 @@ test.skipIf((realHostMissing() !== null || !hasOpenstack) && !process.env.CI)(
       await using host = await makeRealHost(join(dir, 'libvirt'))
       await using cloud = await host.serve({ dataDir: join(dir, 'data'), command: [join(dist, 'minicloud')] })
       await cloud.openstack('server', 'create', '--flavor', 'm1.nano', '--image', 'tiny', '--network', 'private', '--wait', 'one')
-      const says = async () =>
-        (await cloud.openstack('console', 'log', 'show', 'one')).includes('tiny: metadata from http://169') ? true : null
+      const says = async () => (await cloud.openstack('console', 'log', 'show', 'one')).includes('tiny: metadata from http://169')
       expect(await until('the guest to read its metadata', says, 120_000)).toBe(true)
       await cloud.openstack('server', 'delete', '--wait', 'one')
       expect(host.domains()).toEqual([])

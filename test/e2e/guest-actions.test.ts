@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { type ServeProcess, until } from '../support/process.ts'
+import type { ServeProcess } from '../support/process.ts'
 import { leftovers, makeRealHost, nothing, prefixOf, type RealHost, realHostMissing } from '../support/real-host.ts'
 import { Session } from '../support/session.ts'
 import { agentAnswers, booted, tellingUserData } from '../support/telling-guest.ts'
+import { until } from '../support/until.ts'
 
 const missing = realHostMissing()
 const compute = '/compute/v2.1'
@@ -37,7 +38,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
   const allocationsOf = async (id: string) => Object.keys((await session.call('GET', `/placement/allocations/${id}`)).allocations)
 
   const isFilled = (id: string) =>
-    until('the image to be active', async () => ((await session.call('GET', `/image/v2/images/${id}`)).status === 'active' ? true : null))
+    until('the image to be active', async () => (await session.call('GET', `/image/v2/images/${id}`)).status === 'active')
   /** A guest that does not run is copied too, and goes on where it stood. */
   const copiedWhile = async (id: string, [action, back]: readonly [string, string], status: string) => {
     await session.action(id, action)
@@ -143,7 +144,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     await session.says(copied, `tiny: dhcp eth1 ${interfaceAttachment.fixed_ips[0].ip_address}/`)
     await session.call('DELETE', `${compute}/servers/${copied}/os-interface/${interfaceAttachment.port_id}`)
     await session.says(copied, 'tiny: nic eth1 removed')
-    await until('the port to be gone', async () => ((await portsOf(copied)).length === 1 ? true : null))
+    await until('the port to be gone', async () => (await portsOf(copied)).length === 1)
 
     const before = [await addressOf(copied), await portsOf(copied)]
     await session.action(copied, 'rebuild', { imageRef: await session.imageId('tiny') })
@@ -255,7 +256,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`actions on guest
     await session.delete(...servers)
     for (const id of images) await session.call('DELETE', `/image/v2/images/${id}`)
     const left = async () => (await session.call('GET', '/image/v2/images')).images.map(({ name }: { name: string }) => name)
-    await until('the images to be gone', async () => ((await left()).toString() === 'tiny' ? true : null), 10_000)
+    await until('the images to be gone', async () => (await left()).toString() === 'tiny', 10_000)
     expect(await cloud.stop()).toBe(0)
     expect(leftovers(host, dataDir, libvirtDir)).toEqual(nothing)
   })

@@ -57,7 +57,7 @@ describe.skipIf(missing && !process.env.CI)('the devices of a real guest', () =>
   })
 
   const boots = async () => (await driver.consoleOutput(spec.uuid, null)).split('tiny: ready').length - 1
-  const booted = (times: number) => until(`boot ${times}`, async () => ((await boots()) >= times ? true : null), 120_000)
+  const booted = (times: number) => until(`boot ${times}`, async () => (await boots()) >= times, 120_000)
   const found = async () => {
     const { nics, cpus, memory } = (await driver.diagnostics?.(spec.uuid)) ?? { nics: [], cpus: [], memory: { maximumMib: 0 } }
     return { nics: nics.length, cpus: cpus.length, memoryMib: memory.maximumMib }

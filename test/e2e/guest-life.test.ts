@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { type ServeProcess, until } from '../support/process.ts'
+import type { ServeProcess } from '../support/process.ts'
 import { leftovers, makeRealHost, nothing, prefixOf, type RealHost, realHostMissing } from '../support/real-host.ts'
 import { Session } from '../support/session.ts'
+import { until } from '../support/until.ts'
 
 const missing = realHostMissing()
 const powerState = 'OS-EXT-STS:power_state'
@@ -53,7 +54,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`the life of gues
     ids = servers.map(({ id }) => id)
     await Promise.all(ids.map((id) => session.becomes(id, 'ACTIVE')))
     expect(host.domains()).toHaveLength(3)
-    await until('nothing to be left of the fourth', () => (leftovers(host, dataDir, libvirtDir).ports === 0 ? true : null), 10_000)
+    await until('nothing to be left of the fourth', () => leftovers(host, dataDir, libvirtDir).ports === 0, 10_000)
     expect(leftovers(host, dataDir, libvirtDir)).toMatchObject({
       allocations: 9,
       files: ids.toSorted(),
@@ -117,8 +118,8 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`the life of gues
     await session.action(first(), 'os-start')
     await session.becomes(first(), 'ACTIVE')
     const left = () => leftovers(host, dataDir, libvirtDir)
-    await until('the guest to end', () => (left().files.toString() === ids.toSorted().toString() ? true : null), 30_000)
-    await until('its rules to go', () => (left().rules.toString() === '' ? true : null), 10_000)
+    await until('the guest to end', () => left().files.toString() === ids.toSorted().toString(), 30_000)
+    await until('its rules to go', () => left().rules.toString() === '', 10_000)
     expect(host.domains()).toHaveLength(3)
     expect(left()).toMatchObject({ taps: [], ports: 0, allocations: 9 })
   })
@@ -141,7 +142,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`the life of gues
     }
     await powerCut()
     await start({ MINICLOUD_RESUME_GUESTS_STATE_ON_HOST_BOOT: 'true' })
-    await until('the guests to run', () => (domains.map(stateOf).join() === 'running,running,shut off' ? true : null), 20_000)
+    await until('the guests to run', () => domains.map(stateOf).join() === 'running,running,shut off', 20_000)
     expect(await statuses()).toEqual(['ACTIVE', 'ACTIVE', 'SHUTOFF'])
     expect((await session.server(first()))[powerState]).toBe(1)
     await powerCut()

@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { type ServeProcess, until } from '../support/process.ts'
+import type { ServeProcess } from '../support/process.ts'
 import { makeRealHost, prefixOf, type RealHost, realHostMissing } from '../support/real-host.ts'
 import { Session } from '../support/session.ts'
+import { until } from '../support/until.ts'
 
 const missing = realHostMissing()
 const run = promisify(execFile)
@@ -144,19 +145,19 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`guests on their 
       security_group_id: port.security_groups[0],
     }
     const made = await session.call('POST', '/network/v2.0/security-group-rules', { security_group_rule: rule })
-    await until('the port to open', async () => ((await banner()) === 'SSH-2.0' ? true : null), 10_000)
+    await until('the port to open', async () => (await banner()) === 'SSH-2.0', 10_000)
     await session.call('DELETE', `/network/v2.0/security-group-rules/${made.security_group_rule.id}`)
-    await until('the port to close', async () => ((await banner()) === '' ? true : null), 10_000)
+    await until('the port to close', async () => (await banner()) === '', 10_000)
   })
 
   it('a name leads to the server that has it now', async () => {
     expect(await resolve('db')).toBe('10.20.0.50')
     await session.delete(ids.db ?? '')
-    await until('the name to be gone', async () => ((await resolve('db')) === 'ENOTFOUND' ? true : null), 10_000)
+    await until('the name to be gone', async () => (await resolve('db')) === 'ENOTFOUND', 10_000)
     expect((await session.call('GET', '/network/v2.0/ports?name=mine')).ports[0]).toMatchObject({ device_id: '', status: 'DOWN' })
     const again = await session.create({ name: 'db' })
     const { addresses } = await session.becomes(again, 'ACTIVE')
-    await until('the name to be there', async () => ((await resolve('db')) === addresses.private[0].addr ? true : null), 10_000)
+    await until('the name to be there', async () => (await resolve('db')) === addresses.private[0].addr, 10_000)
   })
 })
 

@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { hasOpenstack, type ServeProcess, until } from '../support/process.ts'
+import { hasOpenstack, type ServeProcess } from '../support/process.ts'
 import { makeRealHost, type RealHost, realHostMissing } from '../support/real-host.ts'
 import { Session } from '../support/session.ts'
+import { until } from '../support/until.ts'
 
 const missing = realHostMissing()
 
@@ -47,7 +48,7 @@ describe.skipIf((missing !== null || !hasOpenstack) && !process.env.CI)('a real 
       120_000,
     )
   const status = () => session.status(id)
-  const becomes = (wanted: string) => until(`the server to be ${wanted}`, async () => ((await status()) === wanted ? true : null), 90_000)
+  const becomes = (wanted: string) => until(`the server to be ${wanted}`, async () => (await status()) === wanted, 90_000)
 
   it('boots, gets its address, its name, its key and its user data', async () => {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(dir, 'key')])
@@ -76,11 +77,11 @@ describe.skipIf((missing !== null || !hasOpenstack) && !process.env.CI)('a real 
     await becomes('SHUTOFF')
     await cloud.openstack('server', 'start', 'web1')
     await becomes('ACTIVE')
-    await until('the second boot', async () => ((await boots()) >= 2 ? true : null), 90_000)
+    await until('the second boot', async () => (await boots()) >= 2, 90_000)
     await cloud.openstack('server', 'reboot', '--hard', '--wait', 'web1')
-    await until('the third boot', async () => ((await boots()) >= 3 ? true : null), 90_000)
+    await until('the third boot', async () => (await boots()) >= 3, 90_000)
     await cloud.openstack('server', 'reboot', '--wait', 'web1')
-    await until('the fourth boot', async () => ((await boots()) >= 4 ? true : null), 90_000)
+    await until('the fourth boot', async () => (await boots()) >= 4, 90_000)
     for (const [action = '', state = '', back = ''] of [
       ['pause', 'PAUSED', 'unpause'],
       ['suspend', 'SUSPENDED', 'resume'],

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type ServeProcess, serve, until } from '../support/process.ts'
+import { type ServeProcess, serve } from '../support/process.ts'
 import { Session } from '../support/session.ts'
+import { until } from '../support/until.ts'
 
 const compute = '/compute/v2.1'
 /** A step's end and the next one's begin are one commit. */
@@ -61,11 +62,9 @@ describe('kill -9 on the way of', () => {
   }
   const usual = { consumers: 1, ports: 1, unfinished: 0, images: 1, guests: 1, snapshots: 0 }
   const keeps = (changed: Partial<typeof usual> = {}) =>
-    until(
-      'nothing more to be kept',
-      () => (JSON.stringify(kept()) === JSON.stringify({ ...usual, ...changed }) ? true : null),
-      5_000,
-    ).catch(() => expect(kept()).toEqual({ ...usual, ...changed }))
+    until('nothing more to be kept', () => JSON.stringify(kept()) === JSON.stringify({ ...usual, ...changed }), 5_000).catch(() =>
+      expect(kept()).toEqual({ ...usual, ...changed }),
+    )
   const isUsable = async () => {
     await session.action(id, 'os-stop')
     await session.becomes(id, 'SHUTOFF')
@@ -162,14 +161,14 @@ describe('kill -9 on the way of', () => {
     await cutAt(rows('attach-interface/1', 'port', 'guest'), () =>
       session.call('POST', `${compute}/servers/${id}/os-interface`, { interfaceAttachment: { net_id } }),
     )
-    await until('the attachment to end', () => (kept().unfinished === 0 ? true : null))
+    await until('the attachment to end', () => kept().unfinished === 0)
     const added = (await interfaces()).find(({ port_id }) => port_id !== own?.port_id)
     expect(added).toBeDefined()
     await keeps({ ports: 2 })
     await cutAt(rows('detach-interface/1', 'guest'), () =>
       session.call('DELETE', `${compute}/servers/${id}/os-interface/${added?.port_id}`),
     )
-    await until('the detachment to end', async () => ((await interfaces()).length === 1 ? true : null))
+    await until('the detachment to end', async () => (await interfaces()).length === 1)
     await isUsable()
     await keeps()
   })

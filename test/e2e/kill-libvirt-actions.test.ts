@@ -10,10 +10,11 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { type ServeProcess, until } from '../support/process.ts'
+import type { ServeProcess } from '../support/process.ts'
 import { leftovers, makeRealHost, nothing, prefixOf, type RealHost, realHostMissing } from '../support/real-host.ts'
 import { Session } from '../support/session.ts'
 import { agentAnswers, booted, tellingUserData } from '../support/telling-guest.ts'
+import { until } from '../support/until.ts'
 
 const missing = realHostMissing()
 const compute = '/compute/v2.1'
@@ -111,7 +112,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`kill -9 in the m
   }
   const keeps = async (more: Partial<typeof usual> = {}) => {
     const wanted = { ...usual, ...more }
-    await until('nothing more to be kept', () => isDeepStrictEqual(kept(), wanted) || null, 5_000).catch(() => undefined)
+    await until('nothing more to be kept', () => isDeepStrictEqual(kept(), wanted), 5_000).catch(() => undefined)
     expect(kept()).toEqual(wanted)
   }
   const interfaces = async () =>

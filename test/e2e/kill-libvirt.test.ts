@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeLibvirtdDir } from '../support/libvirtd.ts'
-import { type ServeProcess, until } from '../support/process.ts'
+import type { ServeProcess } from '../support/process.ts'
 import { leftovers, makeRealHost, nothing, type RealHost, realHostMissing } from '../support/real-host.ts'
 import { Session } from '../support/session.ts'
+import { until } from '../support/until.ts'
 
 const missing = realHostMissing()
 
@@ -43,7 +44,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`kill -9 with rea
   const expectNothing = async () => {
     await until(
       'the host to be cleared',
-      () => (JSON.stringify(leftovers(host, dataDir, libvirtDir)) === JSON.stringify(nothing) ? true : null),
+      () => JSON.stringify(leftovers(host, dataDir, libvirtDir)) === JSON.stringify(nothing),
       5_000,
     ).catch(() => undefined)
     expect(leftovers(host, dataDir, libvirtDir)).toEqual(nothing)
@@ -71,7 +72,7 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`kill -9 with rea
     })
     await startUntilCrash('delete-server/1:guest:finished')
     await start()
-    await until('the server to be gone', async () => ((await session.servers()).length === 0 ? true : null))
+    await until('the server to be gone', async () => (await session.servers()).length === 0)
     await expectNothing()
   })
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
-import { type ServeProcess, serve, until } from '../support/process.ts'
+import { type ServeProcess, serve } from '../support/process.ts'
+import { until } from '../support/until.ts'
 
 type Token = { token: string; compute: string; image: string; network: string }
 
@@ -67,7 +68,7 @@ async function deleteAll(session: Token): Promise<void> {
   const answer = await fetch(`${session.compute}/servers`, { headers: headers(session) })
   for (const { id } of ((await answer.json()) as { servers: { id: string }[] }).servers)
     await fetch(`${session.compute}/servers/${id}`, { method: 'DELETE', headers: headers(session) })
-  await until('all servers to be gone', async () => ((await statuses(session)).length === 0 ? true : null))
+  await until('all servers to be gone', async () => (await statuses(session)).length === 0)
 }
 
 async function inDirectory(work: (dataDir: string) => Promise<void>): Promise<void> {
@@ -87,7 +88,7 @@ describe('kill -9', () => {
       expect(await doomed.exited).toBe('SIGKILL')
       const next = await serve({ dataDir })
       const session = await login(next)
-      await until('the server to be active', async () => ((await statuses(session)).every((status) => status === 'ACTIVE') ? true : null))
+      await until('the server to be active', async () => (await statuses(session)).every((status) => status === 'ACTIVE'))
       expect(await statuses(session)).toEqual(['ACTIVE'])
       await deleteAll(session)
       expect(await next.stop()).toBe(0)
@@ -100,12 +101,12 @@ describe('kill -9', () => {
       const doomed = await serve({ dataDir, env: { MINICLOUD_DEBUG_CRASH_AT: `delete-server/1:${row}` } })
       const session = await login(doomed)
       const id = await post(session)
-      await until('the server to be active', async () => ((await statuses(session))[0] === 'ACTIVE' ? true : null))
+      await until('the server to be active', async () => (await statuses(session))[0] === 'ACTIVE')
       await fetch(`${session.compute}/servers/${id}`, { method: 'DELETE', headers: headers(session) }).catch(() => undefined)
       expect(await doomed.exited).toBe('SIGKILL')
       const next = await serve({ dataDir })
       const after = await login(next)
-      await until('the server to be gone', async () => ((await statuses(after)).length === 0 ? true : null))
+      await until('the server to be gone', async () => (await statuses(after)).length === 0)
       expect(await next.stop()).toBe(0)
       expect(leftovers(dataDir)).toEqual(nothing)
     })
@@ -116,7 +117,7 @@ describe('kill -9', () => {
       const first = await serve({ dataDir })
       const session = await login(first)
       await post(session)
-      await until('the server to be active', async () => ((await statuses(session))[0] === 'ACTIVE' ? true : null))
+      await until('the server to be active', async () => (await statuses(session))[0] === 'ACTIVE')
       expect(await first.stop('SIGKILL')).toBe('SIGKILL')
       const next = await serve({ dataDir })
       expect(await statuses(await login(next))).toEqual(['ACTIVE'])

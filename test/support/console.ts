@@ -5,15 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
 
-/** Resolves when the condition holds; looked at every few milliseconds, at most `withinMs`. @throws {Error} naming what did not come. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
-  const deadline = performance.now() + withinMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`did not come: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
 export type Ended = { code: number; reason: string }
 export type TestConsole = {
   ws: WebSocket

@@ -11,8 +11,8 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { until } from './until.ts'
 
 export type PrivateLibvirtd = {
   /** For `connect()`, from any namespace. */
@@ -195,14 +195,6 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   const hard = setTimeout(() => child.kill('SIGKILL'), 5_000)
   await ended
   clearTimeout(hard)
-}
-
-async function until(what: string | (() => string), holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let waited = 0; waited < 20_000; waited += 25) {
-    if (await holds()) return
-    await delay(25)
-  }
-  throw new Error(`not within 20 s: ${typeof what === 'string' ? what : what()}`)
 }
 
 /** Removes what `dir` holds; the mounts over it were never visible outside. */

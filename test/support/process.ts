@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { until } from './until.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const pollMs = 50
 const startMs = 120_000
 const clientMs = 120_000
 
@@ -87,17 +87,6 @@ export function openstack(cloudsYaml: string, args: readonly string[], cloud = '
       else resolve(stdout)
     })
   })
-}
-
-/** Polls until `condition` answers something else than null. @throws after `deadlineMs`, saying what was waited for. */
-export async function until<T>(what: string, condition: () => Promise<T | null> | T | null, deadlineMs = 60_000): Promise<T> {
-  const deadline = Date.now() + deadlineMs
-  for (;;) {
-    const found = await condition()
-    if (found !== null) return found
-    if (Date.now() > deadline) throw new Error(`waited ${deadlineMs} ms for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, pollMs))
-  }
 }
 
 /** Starts `minicloud serve` on a free port and waits until it is ready. @throws with its log when it ends before. */

@@ -1,7 +1,8 @@
 /** The cloud's APIs over HTTP, logged in: for tests that make many calls, or ask often, where the `openstack` client is too slow. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ServeProcess, until } from './process.ts'
+import type { ServeProcess } from './process.ts'
+import { until } from './until.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: what an answer says is what the test looks into
 type Json = any
@@ -134,9 +135,7 @@ export class Session {
 
   async delete(...ids: string[]): Promise<void> {
     for (const id of ids) await this.request('DELETE', `/compute/v2.1/servers/${id}`)
-    await until('the servers to be gone', async () =>
-      (await Promise.all(ids.map((id) => this.server(id)))).every((s) => s === null) ? true : null,
-    )
+    await until('the servers to be gone', async () => (await Promise.all(ids.map((id) => this.server(id)))).every((s) => s === null))
   }
 
   async deleteAll(): Promise<void> {

@@ -3,9 +3,9 @@
  * disk. So what became of a disk is known from inside. It tells of its other disks and its interface's queues too.
  */
 import { expect } from 'vitest'
-import { until } from './process.ts'
 import type { RealHost } from './real-host.ts'
 import type { Session } from './session.ts'
+import { until } from './until.ts'
 
 const gibSectors = 2 ** 21
 
@@ -46,5 +46,5 @@ export async function booted(session: Session, id: string, boot: number): Promis
 
 /** Waits until libvirt knows that the guest's agent is there, which it may hear of after the guest said that it is ready. */
 export async function agentAnswers(host: RealHost, domain: string): Promise<void> {
-  await until('an agent', () => (/org\.qemu\.guest_agent\.0' state='connected'/.test(host.virsh('dumpxml', domain)) ? true : null))
+  await until('an agent', () => /org\.qemu\.guest_agent\.0' state='connected'/.test(host.virsh('dumpxml', domain)))
 }
