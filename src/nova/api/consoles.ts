@@ -90,12 +90,12 @@ const showConsoleToken = operation({
   errors: [400, 403, 404],
   policy: 'os_compute_api:os-console-auth-tokens',
   handle: ({ params, context, search }, nova: NovaApi) => {
-    if (!atLeast(context, '2.31')) throw invalid('The requested console type details are not accessible')
     const [unexpected] = search.keys()
     if (unexpected !== undefined && atLeast(context, '2.99'))
       throw invalid(`Additional properties are not allowed ('${unexpected.slice(0, 64)}' was unexpected)`)
     const found = nova.model.consoleTokens.find(params.console_token ?? '')
     if (!found) throw notFound('Token not found')
+    if (!atLeast(context, '2.31')) throw invalid('The requested console type details are not accessible')
     return {
       console: {
         instance_uuid: found.instanceUuid,

@@ -6,7 +6,7 @@
 import { field, type Incoming, operation, principalOf, view } from '../../base/http/index.ts'
 import type { Limits, Usage } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
-import { anyText, type Known, knownQuery, shortText } from './known-query.ts'
+import { type Known, knownQuery, shortText } from './known-query.ts'
 
 type Figures = { limits: Limits; usage: Usage; serverGroups: number }
 
@@ -40,7 +40,7 @@ const showLimits = operation({
   status: 200,
   errors: [400, 403],
   policy: 'os_compute_api:limits',
-  query: knownQuery({ '2.1': { tenant_id: shortText, reserved: anyText } }, '2.75'),
+  query: knownQuery({ '2.1': { tenant_id: shortText } }, '2.75'),
   handle: ({ context, query, enforce }: Incoming<undefined, Known>, { model }: NovaApi) => {
     const own = principalOf(context).projectId ?? ''
     const projectId = query.tenant_id ?? own

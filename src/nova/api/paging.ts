@@ -1,9 +1,12 @@
 /** `limit` and `marker`, as Compute reads them. */
 import { invalid } from '../../base/errors.ts'
 
+/** Of a name that is given several times the last one counts. */
+export const lastOf = (search: URLSearchParams, name: string): string | null => search.getAll(name).at(-1) ?? null
+
 /** @throws {CloudError} `invalid` unless it is a whole number of at least 0. */
 export function limitOf(search: URLSearchParams, maxLimit: number): number {
-  const text = search.get('limit')
+  const text = lastOf(search, 'limit')
   if (text === null) return maxLimit
   if (!/^\d+$/.test(text))
     throw invalid(`Invalid input for query parameters limit. Value: ${text.slice(0, 64)}. '${text.slice(0, 64)}' does not match '^[0-9]*$'`)

@@ -15,10 +15,17 @@ export function takeAtHand(context: RequestContext, uuid: string): Instance | nu
   return found?.uuid === uuid ? found : null
 }
 
-/** A server that the caller does not see is the handler's to miss. */
+/**
+ * A server that the caller does not see is missed before anything is said of policies. One that is deleted is the handler's to judge.
+ * @throws {CloudError} `not-found`.
+ */
 function owner({ params, context }: Incoming, { model }: NovaApi): Target {
-  const instance = model.instances.find(params.server_id ?? '', viewerOf(context))
-  if (!instance) return { projectId: context.principal?.projectId ?? null, userId: context.principal?.userId ?? null }
+  const id = params.server_id ?? ''
+  const instance = model.instances.find(id, viewerOf(context))
+  if (!instance) {
+    const { projectId, userId } = model.instances.get(id, viewerOf(context), { deleted: true })
+    return { projectId, userId }
+  }
   atHand.set(context, instance)
   queueMicrotask(() => atHand.delete(context))
   return { projectId: instance.projectId, userId: instance.userId }

@@ -240,7 +240,12 @@ function rungs(): Ladder<ServerCreate> {
       { server: serverSchema(features), 'os:scheduler_hints': Type.Optional(hints), 'OS-SCH-HNT:scheduler_hints': Type.Optional(hints) },
       closed,
     )
-    ladder[since] = as(schema, (body) => parse(body as Body))
+    const { description } = features
+    ladder[since] = as(schema, (body) => {
+      const wish = parse(body as Body)
+      // Where no description can be given it is the name, as those see who ask in a later version.
+      return description ? wish : { ...wish, description: wish.name }
+    })
   }
   return ladder
 }

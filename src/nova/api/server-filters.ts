@@ -10,6 +10,7 @@ import { forbidden, invalid } from '../../base/errors.ts'
 import { type Incoming, version } from '../../base/http/index.ts'
 import { booleanWord, networkInfoOf, statesOf } from '../model/index.ts'
 import { viewerOf } from './deps.ts'
+import { lastOf } from './paging.ts'
 import { SafePattern } from './safe-pattern.ts'
 
 /** To look up what a client names: a plain object would also know `constructor` and the like. */
@@ -136,19 +137,19 @@ export class Where {
 }
 
 /**
- * What the request asks for. `deleted` tells whether deleted servers may be among them.
+ * What the request asks for.
  * @throws {CloudError} `invalid` for what is no filter; `forbidden` for what only administrators may ask.
  */
-export function filtersOf(request: Incoming, isAdmin: boolean): { where: Where; deleted: boolean } {
+export function filtersOf(request: Incoming, isAdmin: boolean): Where {
   const mayFilterAll = request.allows('os_compute_api:servers:allow_all_filters')
   checkNames(request, mayFilterAll)
   const where = new Where()
-  const deleted = scope(request, where, isAdmin)
+  scope(request, where, isAdmin)
   statuses(request, where, isAdmin)
   fields(request, where, mayFilterAll)
   times(request, where)
   tagFilters(request, where)
-  return { where, deleted }
+  return where
 }
 
 /** @throws {CloudError} `invalid` for a name that is no filter. */
@@ -162,24 +163,24 @@ function checkNames({ context, search }: Incoming, mayFilterAll: boolean): void 
 }
 
 /** Whose servers, and whether deleted ones. */
-function scope({ context, search, path, enforce }: Incoming, where: Where, isAdmin: boolean): boolean {
-  const allTenants = search.get('all_tenants')
+function scope({ context, search, path, enforce }: Incoming, where: Where, isAdmin: boolean): void {
+  const allTenants = lastOf(search, 'all_tenants')
   const isAll = allTenants !== null && boolOf('all_tenants', allTenants)
   if (isAll) enforce(`os_compute_api:servers:${path.endsWith('/detail') ? 'detail' : 'index'}:get_all_tenants`)
-  const project = search.get('project_id') ?? search.get('tenant_id')
+  const project = lastOf(search, 'project_id') ?? lastOf(search, 'tenant_id')
   if (!isAll) where.add('i.project_id = ?', viewerOf(context).projectId)
   else if (project !== null) where.add('i.project_id = ?', project)
 
   const changed = search.has('changes-since') || (search.has('changes-before') && context.version >= version('2.66'))
-  const deleted = isAdmin && search.has('deleted') ? boolOf('deleted', search.get('deleted') ?? '') : null
-  const softDeleted = isAdmin && search.has('soft_deleted') ? boolOf('soft_deleted', search.get('soft_deleted') ?? '') : deleted === true
+  const deleted = isAdmin && search.has('deleted') ? boolOf('deleted', lastOf(search, 'deleted') ?? '') : null
+  const softDeleted =
+    isAdmin && search.has('soft_deleted') ? boolOf('soft_deleted', lastOf(search, 'soft_deleted') ?? '') : deleted === true
   if (deleted === true) where.add(softDeleted ? "(i.deleted != 0 OR i.vm_state = 'soft-delete')" : 'i.deleted != 0')
   else if (deleted === false || !changed) {
     const namesDeleted = deleted === null && search.getAll('status').some((word) => word.toLowerCase() === 'deleted')
     if (!namesDeleted) where.add('i.deleted = 0')
     if (!softDeleted) where.add("i.vm_state <> 'soft-delete'")
   }
-  return deleted === true || changed
 }
 
 function statuses({ context, search }: Incoming, where: Where, isAdmin: boolean): void {
@@ -208,9 +209,10 @@ function statuses({ context, search }: Incoming, where: Where, isAdmin: boolean)
 function fields({ context, search }: Incoming, where: Where, mayFilterAll: boolean): void {
   const mayUse = (name: string): boolean => {
     const from = since.get(name)
+    if (name === 'locked') return context.version >= version('2.73')
     return mayFilterAll || forAll.has(name) || (from !== undefined && context.version >= version(from))
   }
-  for (const [name, value] of search) {
+  for (const [name, value] of new Map(search)) {
     if (!mayUse(name)) continue
     const [column, searched] = [exact.get(name), patterns.get(name)]
     if (column && name !== 'project_id' && name !== 'tenant_id') where.add(`${column} = ?`, value)
@@ -234,8 +236,8 @@ function addresses(where: Where, value: string, ipVersion: 4 | 6): void {
 }
 
 function times({ context, search }: Incoming, where: Where): void {
-  const from = search.get('changes-since')
-  const until = context.version >= version('2.66') ? search.get('changes-before') : null
+  const from = lastOf(search, 'changes-since')
+  const until = context.version >= version('2.66') ? lastOf(search, 'changes-before') : null
   const fromTime = from === null ? null : timeOf('changes-since', from)
   const untilTime = until === null ? null : timeOf('changes-before', until)
   if (fromTime !== null && untilTime !== null && untilTime < fromTime)
@@ -254,7 +256,7 @@ function tagFilters({ context, search }: Incoming, where: Where): void {
     'not-tags-any': () => `(${count}) = 0`,
   }
   for (const [name, condition] of Object.entries(conditions)) {
-    const text = search.get(name)
+    const text = lastOf(search, name)
     if (text === null) continue
     const tags = [...new Set(text.split(','))]
     where.add(condition(tags.length), JSON.stringify(tags))

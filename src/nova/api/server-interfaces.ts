@@ -6,7 +6,14 @@
 import { CloudError, conflict, invalid, notFound } from '../../base/errors.ts'
 import { as, bodies, closed, field, type Incoming, operation, type TProperties, Type, view } from '../../base/http/index.ts'
 import type { Port } from '../../network/index.ts'
-import { attachInterface, attachInterfaceRule, detachInterface, detachInterfaceRule, type RequestedNic } from '../conductor/index.ts'
+import {
+  attachInterface,
+  attachInterfaceRule,
+  checkRule,
+  detachInterface,
+  detachInterfaceRule,
+  type RequestedNic,
+} from '../conductor/index.ts'
 import type { Instance } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
@@ -74,11 +81,15 @@ const rung = (properties: TProperties) =>
     return interfaceAttachment
   })
 
+/** @throws {CloudError} `invalid` for wishes that do not go together. */
+function checkWishes({ net_id, port_id, fixed_ips }: Attachment): void {
+  if (net_id !== undefined && port_id !== undefined) throw invalid('Must not input both network_id and port_id')
+  if (fixed_ips !== undefined && net_id === undefined) throw invalid('Must input network_id when request IP address')
+}
+
 /** The port or network that is asked for; without either, the one network that the project can use. @throws {CloudError} */
 function nicOf(wanted: Attachment, viewer: ReturnType<typeof viewerOf>, { networks }: NovaApi): RequestedNic {
   const { net_id, port_id, fixed_ips, tag = null } = wanted
-  if (net_id !== undefined && port_id !== undefined) throw invalid('Must not input both network_id and port_id')
-  if (fixed_ips !== undefined && net_id === undefined) throw invalid('Must input network_id when request IP address')
   const fixedIp = fixed_ips?.[0]?.ip_address ?? null
   if (port_id !== undefined) {
     const port = networks.port(port_id, viewer)
@@ -117,6 +128,8 @@ const createInterface = operation({
     const { context, body } = request
     const instance = serverOf(request, nova)
     const { uuid } = instance
+    checkWishes(body)
+    checkRule(instance, attachInterfaceRule, callerOf(context))
     const nic = nicOf(body, viewerOf(context), nova)
     const before = new Set(nova.networks.portsOf(uuid).map(({ id }) => id))
     const input = { uuid, host: instance.host ?? '', nic, key: `${uuid}:${context.requestId}` }

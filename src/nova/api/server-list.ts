@@ -7,7 +7,7 @@
 import { type Incoming, principalOf } from '../../base/http/index.ts'
 import { apiConfig, type Instance, type InstanceSummary } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
-import { limitOf } from './paging.ts'
+import { lastOf, limitOf } from './paging.ts'
 import { filtersOf, type Where } from './server-filters.ts'
 import { after, orderOf } from './server-order.ts'
 
@@ -32,10 +32,10 @@ function pageOf<T>(request: Incoming, nova: NovaApi, read: Reader<T>): ServerPag
   const { search } = request
   const { isAdmin } = principalOf(request.context)
   const limit = limitOf(search, nova.config.get(apiConfig).maxLimit)
-  const { where, deleted } = filtersOf(request, isAdmin)
+  const where = filtersOf(request, isAdmin)
   const order = orderOf(request, isAdmin)
-  const marker = search.get('marker')
-  if (marker !== null) after(request, nova, where, order, marker, deleted)
+  const marker = lastOf(search, 'marker')
+  if (marker !== null) after(request, nova, where, order, marker)
   if (limit === 0) return { servers: [], isFull: false, limit }
 
   const orderBy = order.map(({ column, direction }) => `${column} ${direction}`).join(', ')

@@ -6,6 +6,7 @@
 import { invalid, notFound } from '../../base/errors.ts'
 import { as, atLeast, bodies, closed, operation, type TProperties, Type } from '../../base/http/index.ts'
 import {
+  checkRule,
   type EvacuateInput,
   evacuateRule,
   evacuateServer,
@@ -40,12 +41,13 @@ const migrate = operation({
   handle: (request, nova: NovaApi) => {
     const { body: host, context, enforce } = request
     const instance = serverOf(request, nova)
+    const caller = callerOf(context)
     if (host !== null) {
       enforce('os_compute_api:os-migrate-server:migrate:host')
-      if (host === instance.host) throw invalid(`Cannot migrate instance ${instance.uuid} to its current host (${host})`)
+      checkRule(instance, migrateRule, caller)
+      if (host === instance.host) throw invalid('Cannot migrate to the host where the server exists.')
       if (!nova.model.hosts.nodes().some((node) => node.host === host)) throw invalid(`Compute host ${host} could not be found.`)
     }
-    const caller = callerOf(context)
     const input: MoveInput = { uuid: instance.uuid, migrationId: 0, was: instance.vmState, host }
     void nova.conductor.begin(instance, migrateRule, caller, {
       saga: moveServer,

@@ -72,10 +72,11 @@ export function orderOf({ context, search }: Incoming, isAdmin: boolean): Order 
 
 /**
  * Rows beyond the marker in the list's order: the first key beyond, or equal and the next beyond, and so on.
- * @throws {CloudError} `invalid` for a marker that is no server of the caller's.
+ * The marker may be deleted since its page was read: whoever deletes page after page goes on behind it.
+ * @throws {CloudError} `invalid` for a marker that was no server of the caller's.
  */
-export function after({ context }: Incoming, nova: NovaApi, where: Where, order: Order, marker: string, deleted: boolean): void {
-  if (!nova.model.instances.find(marker, viewerOf(context), { deleted })) throw markerNotFound(marker)
+export function after({ context }: Incoming, nova: NovaApi, where: Where, order: Order, marker: string): void {
+  if (!nova.model.instances.find(marker, viewerOf(context), { deleted: true })) throw markerNotFound(marker)
   const at = (column: string) => `(SELECT ${column.replace('i.', 'm.')} FROM instances m WHERE m.uuid = ?)`
   // NULLs sort first in SQLite, and `IS` compares them; a row is beyond NULL when it is not NULL.
   const beyond = ({ column, direction }: Order[number]) =>

@@ -16,7 +16,7 @@ import {
   type TProperties,
   Type,
 } from '../../base/http/index.ts'
-import { changeRecord, type InjectedFile, type RebuildChange, rebuildRule, rebuildServer } from '../conductor/index.ts'
+import { changeRecord, checkRule, type InjectedFile, type RebuildChange, rebuildRule, rebuildServer } from '../conductor/index.ts'
 import { apiConfig, type Instance, type InstanceChange } from '../model/index.ts'
 import { imageObstacle, wantsNuma } from '../scheduler/index.ts'
 import { bootableImage, checkPersonality, imageMetadata } from './build-request.ts'
@@ -145,6 +145,7 @@ const rebuild = operation({
     const { body, context, enforce } = request
     const instance = serverOf(request, nova)
     if (body.trustedCerts !== undefined) enforce('os_compute_api:servers:rebuild:trusted_certs')
+    checkRule(instance, rebuildRule, callerOf(context))
     const { change, imageProperties, files } = changeOf(request, instance, nova)
     const { uuid } = instance
     const adminPass = body.adminPass ?? generatePassword()

@@ -9,7 +9,9 @@ import { wantsAgent } from '../compute/index.ts'
 import {
   changePasswordRule,
   changePassword as changePasswordSaga,
+  checkRule,
   crashDumpRule,
+  passwordRefusal,
   type RescueInput,
   rescueRule,
   rescueServer,
@@ -61,6 +63,7 @@ const rescue = operation({
     const { body, context } = request
     const instance = serverOf(request, nova)
     const adminPass = body.adminPass ?? generatePassword()
+    checkRule(instance, rescueRule, callerOf(context))
     const image = rescueImage(instance, body.imageId, viewerOf(context), nova)
     const input: RescueInput = { uuid: instance.uuid, host: instance.host ?? '', image, was: instance.vmState }
     await nova.conductor.beginCapable(instance, rescueRule, callerOf(context), 'rescue', { saga: rescueServer, input, secret: adminPass })
@@ -100,7 +103,9 @@ const changePassword = operation({
         throw conflict('QEMU guest agent is not enabled')
     }
     const work = { saga: changePasswordSaga, input, rows, secret: request.body }
-    await nova.conductor.beginCapable(instance, changePasswordRule, callerOf(request.context), 'setPassword', work)
+    const { outcome } = await nova.conductor.beginCapable(instance, changePasswordRule, callerOf(request.context), 'setPassword', work)
+    const ended = await outcome
+    if (ended.state !== 'done') throw passwordRefusal(instance.uuid, ended)
     return undefined
   },
 })

@@ -6,6 +6,7 @@
 import { conflict, invalid } from '../../base/errors.ts'
 import { as, bodies, closed, operation, Type } from '../../base/http/index.ts'
 import {
+  checkRule,
   confirmResizeRule,
   confirmResize as confirmResizeSaga,
   holdNewFlavor,
@@ -73,10 +74,11 @@ const resize = operation({
     const { body, context } = request
     const instance = serverOf(request, nova)
     const { uuid, vmState } = instance
+    const caller = callerOf(context)
+    checkRule(instance, resizeRule, caller)
     const flavor = nova.model.flavors.find(body.flavorRef, viewerOf(context))
     if (!flavor || flavor.disabled) throw invalid(`Flavor ${body.flavorRef} could not be found.`)
     checkFlavor(instance, flavor, nova)
-    const caller = callerOf(context)
     const input: MoveInput = { uuid, migrationId: 0, was: vmState, host: null }
     await nova.conductor.beginCapable(instance, resizeRule, caller, 'resize', {
       saga: moveServer,

@@ -6,6 +6,7 @@
 import { conflict, invalid } from '../../base/errors.ts'
 import { as, bodies, closed, operation, type TProperties, Type } from '../../base/http/index.ts'
 import {
+  checkRule,
   offloadRule,
   offloadServer,
   registerSnapshot,
@@ -82,6 +83,7 @@ const unshelve = operation({
     const instance = serverOf(request, nova)
     const { uuid } = instance
     if (body.host !== undefined) enforce('os_compute_api:os-shelve:unshelve_to_host')
+    checkRule(instance, unshelveRule, callerOf(context))
     const isBound = body.zone !== undefined || body.host !== undefined
     if (isBound && instance.vmState === 'shelved')
       throw conflict(

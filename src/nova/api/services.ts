@@ -55,11 +55,16 @@ const listServices = operation({
 
 const word = Type.String({ minLength: 1, maxLength: 255 })
 const reason = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
-const verbBody = (more: Record<string, TSchema> = {}) => Type.Object({ host: hostName, binary: word, ...more }, closed)
+/** A reason may be given to any of the verbs, and only one of them keeps it. */
+const verbBody = (more: Record<string, TSchema> = {}) =>
+  Type.Object({ host: hostName, binary: word, disabled_reason: Type.Optional(reason), ...more }, closed)
 type Verb = { host: string; binary: string; disabled_reason?: string; forced_down?: boolean | string }
 
-/** @throws {CloudError} `not-found`. */
+const onlyCompute = (binary: string) => invalid(`Updating a ${binary} service is not supported. Only nova-compute services can be updated.`)
+
+/** @throws {CloudError} `invalid` for another kind of service, `not-found`. */
 function named({ host, binary }: Verb, { model }: NovaApi): Service {
+  if (binary !== 'nova-compute') throw onlyCompute(binary.slice(0, 255))
   const [found] = model.hosts.services({ host, binary })
   if (!found) throw notFound(`Could not find binary ${binary} on host ${host}.`)
   return found
@@ -152,8 +157,7 @@ const updateService = operation({
   handle: (request: Incoming<Update>, nova: NovaApi) => {
     const { status, disabled_reason: disabledReason, forced_down: forcedDown } = request.body
     const service = serviceIn(request, nova)
-    if (service.binary !== 'nova-compute')
-      throw invalid(`Updating a ${service.binary} service is not supported. Only nova-compute services can be updated.`)
+    if (service.binary !== 'nova-compute') throw onlyCompute(service.binary)
     if (disabledReason !== undefined && status !== 'disabled')
       throw invalid("Specifying 'disabled_reason' when status is 'enabled' is invalid.")
     if (status === undefined && forcedDown === undefined)

@@ -108,7 +108,10 @@ export class Aggregates {
     return this.#db.transaction(() => {
       const aggregate = this.get(id)
       const zone = change[zoneKey]
-      if (zone === '') throw invalid(`Aggregate ${aggregate.name} does not support empty named availability zone`)
+      if (zone === '' || zone === null)
+        throw invalid(
+          `Cannot update metadata of aggregate ${id}. Reason: Aggregate ${aggregate.name} does not support empty named availability zone.`,
+        )
       if (zone !== undefined) this.#checkZone(aggregate, zone)
       this.#setPairs(id, change)
       this.#touch(id)

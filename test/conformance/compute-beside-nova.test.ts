@@ -1,0 +1,123 @@
+/** What a client saw of a real Nova when both were asked the same: the order of checks, and corners of lists and bodies. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type CloudCall, startTestCloud, type TestCloud } from '../support/cloud.ts'
+
+let cloud: TestCloud
+let image: string
+let suspended: string
+const nobody = '70a599e0-31e7-49b7-b260-868f441e862b'
+const call = (method: string, path: string, options: CloudCall = {}) => cloud.call(method, `/compute/v2.1${path}`, options)
+const server = (over: Record<string, unknown> = {}) => ({ server: { name: 'web1', imageRef: image, flavorRef: '42', ...over } })
+const made = async (over: Record<string, unknown> = {}, version = '2.1'): Promise<string> => {
+  const answer = await call('POST', '/servers', { body: server(over), version })
+  expect(answer.status, answer.text).toBe(202)
+  await cloud.settle()
+  return answer.body.server.id
+}
+const act = (id: string, body: unknown, version = '2.93') => call('POST', `/servers/${id}/action`, { body, version })
+
+beforeAll(async () => {
+  cloud = await startTestCloud({ flags: { 'fake.hosts': '2' } })
+  image = (await cloud.call('GET', '/image/v2/images?name=tiny')).body.images[0].id
+  suspended = await made({ name: 'suspended' })
+  await act(suspended, { suspend: null })
+  await cloud.settle()
+})
+afterAll(() => cloud[Symbol.asyncDispose]())
+
+describe('the state is judged before what the request names', () => {
+  it.each([
+    ['a flavor', { resize: { flavorRef: 'nope' } }],
+    ['a host', { migrate: { host: 'nope' } }],
+    ['an image to rescue with', { rescue: { rescue_image_ref: nobody } }],
+    ['an image to rebuild from', { rebuild: { imageRef: nobody } }],
+    ['a zone', { unshelve: { availability_zone: 'nope' } }],
+  ])('%s', async (_what, body) => {
+    expect((await act(suspended, body)).status).toBe(409)
+  })
+
+  it('a network', async () => {
+    const path = `/servers/${suspended}/os-interface`
+    expect((await call('POST', path, { body: { interfaceAttachment: { net_id: nobody } } })).status).toBe(409)
+    expect((await call('POST', path, { body: { interfaceAttachment: { net_id: nobody, port_id: nobody } } })).status).toBe(400)
+  })
+})
+
+describe("another project's server", () => {
+  it('is missed before anything is said of policies', async () => {
+    for (const body of [{ migrate: null }, { 'os-resetState': { state: 'error' } }, { pause: null }])
+      expect((await call('POST', `/servers/${suspended}/action`, { body, as: 'demo' })).status).toBe(404)
+    expect((await call('GET', `/servers/${suspended}/migrations`, { as: 'demo', version: '2.23' })).status).toBe(404)
+    expect((await call('POST', `/servers/${suspended}/action`, { body: { 'os-resetState': {} }, as: 'demo' })).status).toBe(400)
+  })
+})
+
+describe('lists of servers', () => {
+  it('go on behind a marker that was deleted meanwhile', async () => {
+    const ids = []
+    for (const name of ['page1', 'page2', 'page3']) ids.push(await made({ name }))
+    const page = async (marker: string) =>
+      (await call('GET', `/servers?name=%5Epage&limit=1&marker=${marker}`)).body.servers.map(({ id }: { id: string }) => id)
+    await call('DELETE', `/servers/${ids[2]}`)
+    await cloud.settle()
+    expect(await page(ids[2] ?? '')).toEqual([ids[1]])
+    expect((await call('GET', `/servers?marker=${ids[2]}`, { as: 'demo' })).status).toBe(400)
+  })
+
+  it('take the last of what is given twice', async () => {
+    expect((await call('GET', '/servers?limit=1&limit=2')).body.servers).toHaveLength(2)
+    const twice = (await call('GET', '/servers?name=page1&name=page2')).body.servers
+    expect(twice.map(({ name }: { name: string }) => name)).toEqual(['page2'])
+  })
+
+  it('know no filter for locks before 2.73', async () => {
+    expect((await call('GET', '/servers?locked=maybe', { version: '2.72' })).body.servers.length).toBeGreaterThan(0)
+    expect((await call('GET', '/servers?locked=1', { version: '2.73' })).body.servers).toEqual([])
+  })
+})
+
+describe('a server made where no description can be given', () => {
+  it('is described by its name', async () => {
+    const description = async (id: string) => (await call('GET', `/servers/${id}`, { version: '2.19' })).body.server.description
+    expect(await description(await made({ name: 'plain' }, '2.18'))).toBe('plain')
+    expect(await description(await made({ name: 'plain' }, '2.19'))).toBeNull()
+  })
+})
+
+describe('administration', () => {
+  it('takes no empty zone into the metadata of an aggregate', async () => {
+    const { id } = (await call('POST', '/os-aggregates', { body: { aggregate: { name: 'rack', availability_zone: 'london' } } })).body
+      .aggregate
+    for (const zone of ['', null]) {
+      const answer = await call('POST', `/os-aggregates/${id}/action`, {
+        body: { set_metadata: { metadata: { availability_zone: zone } } },
+      })
+      expect([answer.status, answer.body.badRequest.message]).toEqual([
+        400,
+        `Cannot update metadata of aggregate ${id}. Reason: Aggregate rack does not support empty named availability zone.`,
+      ])
+    }
+    await call('DELETE', `/os-aggregates/${id}`)
+  })
+
+  it('changes compute services only, with a reason or without', async () => {
+    const [{ host }] = (await call('GET', '/os-services?binary=nova-compute')).body.services
+    const enable = (body: object) => call('PUT', '/os-services/enable', { body })
+    expect((await enable({ host, binary: 'nova-scheduler' })).status).toBe(400)
+    expect((await enable({ host: 'nope', binary: 'nova-compute' })).status).toBe(404)
+    expect((await enable({ host, binary: 'nova-compute', disabled_reason: 'none' })).body.service).toEqual({
+      host,
+      binary: 'nova-compute',
+      status: 'enabled',
+    })
+  })
+
+  it('misses a console token before it is told that its kind is not shown', async () => {
+    expect((await call('GET', '/os-console-auth-tokens/nope')).status).toBe(404)
+  })
+
+  it('has no other parameter of limits than the project from 2.75 on', async () => {
+    expect((await call('GET', '/limits?reserved=1', { version: '2.74' })).status).toBe(200)
+    expect((await call('GET', '/limits?reserved=1', { version: '2.75' })).status).toBe(400)
+  })
+})
