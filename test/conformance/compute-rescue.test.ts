@@ -74,6 +74,42 @@ describe('changePassword', () => {
     await act({ unpause: null })
   })
 
+  it.each([
+    ['wrong-state', 'No agent answers in the guest.'],
+    ['failed', 'The hypervisor could not do it.'],
+  ] as const)('that %s is told so, and leaves the server as it was', async (reason, sentence) => {
+    driver().failNext('setPassword', reason)
+    const answer = await act({ changePassword: { adminPass: 'foo' } })
+    expect([answer.status, answer.body.conflictingRequest?.message]).toEqual([
+      409,
+      `Failed to set the password of instance ${id}: ${sentence}`,
+    ])
+    expect(await show()).toMatchObject({ status: 'ACTIVE', 'OS-EXT-STS:task_state': null })
+    expect(await lastAction()).toMatchObject({ action: 'changePassword', message: 'Error' })
+  })
+
+  it('of a server that is deleted meanwhile is refused, and nobody waits for the agent', async () => {
+    const body = { server: { name: 'gone', imageRef: image, flavorRef: '42', networks: 'none' } }
+    const { server } = (await call('POST', '/servers', { body, version: '2.37' })).body
+    await cloud.settle()
+    const { setPassword } = driver()
+    const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    Object.assign(driver(), {
+      setPassword: async () => {
+        asked.resolve()
+        await gate.promise
+      },
+    })
+    const answer = call('POST', `/servers/${server.id}/action`, { body: { changePassword: { adminPass: 'foo' } } })
+    await asked.promise
+    expect((await call('DELETE', `/servers/${server.id}`)).status).toBe(204)
+    expect((await answer).body.conflictingRequest?.message).toContain('Another request has taken the server over.')
+    Object.assign(driver(), { setPassword })
+    gate.resolve()
+    await cloud.settle()
+    expect((await call('GET', `/servers/${server.id}`)).status).toBe(404)
+  })
+
   it('is refused at once where the image names no agent, and leaves no action', async () => {
     const properties = [
       { op: 'remove', path: '/hw_qemu_guest_agent' },

@@ -6,7 +6,7 @@ export type { ConductorDeps, ConfigDriveFiles } from './deps.ts'
 export { type EvacuateInput, evacuateRule, evacuateServer } from './evacuate.ts'
 export { type ActionRule, type Caller, checkLaunched, checkLock, checkRule, checkState, hostOf } from './guard.ts'
 export { tellStatus } from './host-report.ts'
-export { changePassword, changePasswordRule, crashDumpRule, type InsideInput, triggerCrashDump } from './inside.ts'
+export { changePassword, changePasswordRule, crashDumpRule, type InsideInput, passwordRefusal, triggerCrashDump } from './inside.ts'
 export {
   type AttachInput,
   attachInterface,

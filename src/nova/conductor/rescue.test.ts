@@ -2,9 +2,10 @@ import { expect, it } from 'vitest'
 import { caller, type TestCompute, testCompute } from '../../../test/support/compute.ts'
 import { sagaLaws } from '../../../test/support/saga-laws.ts'
 import { serverWorld } from '../../../test/support/server-laws.ts'
+import { manualClock } from '../../base/clock.ts'
 import { PowerState } from '../virt/index.ts'
 import type { ConductorDeps } from './deps.ts'
-import { changePassword, type InsideInput } from './inside.ts'
+import { changePassword, changePasswordRule, type InsideInput, passwordRefusal } from './inside.ts'
 import { type RescueInput, rescueServer, type UnrescueInput, unrescueServer } from './rescue.ts'
 
 const image = { id: '70a599e0-31e7-49b7-b260-868f441e862b', properties: {}, kernelId: null, ramdiskId: null }
@@ -89,4 +90,29 @@ it('a password that was lost with its process is said to be', async () => {
   const outcome = await cloud.deps.sagas.start(changePassword, { uuid, host: 'host1' }, { key: uuid })
   expect(outcome).toMatchObject({ state: 'undone', error: { message: expect.stringContaining('was lost') } })
   expect(cloud.deps.model.instances.get(uuid)).toMatchObject({ vmState: 'active', taskState: null })
+})
+
+it('a password is not waited for without a limit', async () => {
+  const clock = manualClock()
+  await using cloud = await testCompute({ clock })
+  const { uuid } = await cloud.build()
+  const asked = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  Object.assign(cloud.drivers[0] ?? {}, {
+    setPassword: async () => {
+      asked.resolve()
+      await gate.promise
+    },
+  })
+  const outcome = cloud.conductor.begin(cloud.deps.model.instances.get(uuid), changePasswordRule, caller, {
+    saga: changePassword,
+    input: { uuid, host: 'host1' },
+    secret: 'sesame',
+  })
+  await asked.promise
+  await clock.advance('1 min')
+  expect(passwordRefusal(uuid, await outcome).message).toContain('No agent answers in the guest.')
+  expect(cloud.deps.model.instances.get(uuid)).toMatchObject({ vmState: 'active', taskState: null })
+  gate.resolve()
+  await cloud.settle()
 })
