@@ -173,6 +173,16 @@ export function randomRequest(random: Random, scene: RandomScene, server?: Rando
   return { as: random() < 0.9 ? owner : 'demo', ...made, server: uuid }
 }
 
+/** Something is begun, the state is reset while it runs, and then it is begun again, or something else. */
+export function resetting(random: Random, scene: RandomScene, { uuid, owner }: RandomScene['servers'][number]): Step[] {
+  const [first, other] = [pick(random, urn), pick(random, urn)]
+  const word = { 'os-resetState': { state: random() < 0.7 ? 'error' : 'active' } }
+  const reset: Step = { as: 'admin', method: 'POST', path: `/servers/${uuid}/action`, body: word, server: uuid }
+  const again = random() < 0.6 ? first : other
+  const made = [first, again].map((make): Step => ({ as: owner, ...make(random, scene, uuid), server: uuid })) as [Step, Step]
+  return [made[0], reset, made[1]]
+}
+
 /** A live migration, and then what is asked of it while it goes on. */
 export const liveMigrating = (random: Random, scene: RandomScene, { uuid, owner }: RandomScene['servers'][number]): (() => Step)[] =>
   [migrateLive, pick(random, [abortLive, forceLive]), pick(random, [abortLive, forceLive, migrateLive])].map((make) => () => ({
