@@ -1,3 +1,4 @@
+/** Options of compute hosts: their names, and the config drives they make. */
 import { bool, choice, section, text } from '../../base/config/index.ts'
 
 export const computeConfig = section('compute', {

@@ -3,6 +3,7 @@
  *
  * @see https://docs.openstack.org/glance/latest/admin/useful-image-properties.html
  */
+import { booleanWord, saysYes } from '../model/index.ts'
 import type { ConfigDrive, DiskSpec, GuestSpec, NicSpec, RescueSpec } from '../virt/index.ts'
 import { guestTuning, nicTuning } from './guest-tuning.ts'
 import type { RescueArgs, SpawnArgs } from './messages.ts'
@@ -16,12 +17,9 @@ export type Plugged = { portId: string; mac: string; tap: string; bridge: string
 
 const oneOf = <const T extends string>(value: string | undefined, allowed: readonly T[], otherwise: T): T =>
   allowed.find((item) => item === value) ?? otherwise
-const isTrue = (value: string | undefined): boolean => ['yes', 'true', '1', 'on'].includes(value?.toLowerCase() ?? '')
-
-const isFalse = (value: string | undefined): boolean => ['no', 'false', '0', 'off', 'n', 'f'].includes(value?.trim().toLowerCase() ?? '')
 
 /** Whether the image says that an agent answers in its guests. */
-export const wantsAgent = ({ hw_qemu_guest_agent }: Properties): boolean => isTrue(hw_qemu_guest_agent)
+export const wantsAgent = ({ hw_qemu_guest_agent }: Properties): boolean => saysYes(hw_qemu_guest_agent)
 
 export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly Plugged[]): GuestSpec {
   const properties = args.imageProperties
@@ -38,7 +36,7 @@ export function guestSpec(args: SpawnArgs, files: GuestFiles, plugged: readonly 
     configDrive: driveOf(args.configDrive),
     video: oneOf(properties.hw_video_model, ['vga', 'virtio', 'qxl', 'cirrus', 'none'], 'vga'),
     guestAgent: wantsAgent(properties),
-    rng: properties.hw_rng_model !== 'none' && !isFalse(args.flavor.extraSpecs['hw_rng:allowed']),
+    rng: properties.hw_rng_model !== 'none' && booleanWord(args.flavor.extraSpecs['hw_rng:allowed'] ?? '') !== false,
     tuning: guestTuning(args.flavor.vcpus, args.flavor.extraSpecs, properties),
     about: {
       displayName: args.displayName,

@@ -3,12 +3,12 @@
  *
  * @see https://docs.openstack.org/nova/latest/configuration/extra-specs.html
  */
+import { saysYes } from '../model/index.ts'
 import type { CpuTopology, GuestTuning, NicSpec } from '../virt/index.ts'
 
 type Pairs = Readonly<Record<string, string>>
 
 const noLimit = 65_536
-const isTrue = (text: string | undefined): boolean => /^\s*(1|t|true|on|y|yes)\s*$/i.test(text ?? '')
 const positive = (text: string | undefined): number | null =>
   text !== undefined && /^\d{1,15}$/.test(text) && Number(text) > 0 ? Number(text) : null
 
@@ -50,9 +50,9 @@ export function guestTuning(vcpus: number, specs: Pairs, image: Pairs): GuestTun
   return {
     topology: topology === 'impossible' ? null : topology,
     watchdog: watchdogs.find((each) => each === action) ?? null,
-    hidesHypervisor: [image.img_hide_hypervisor_id, specs['hw:hide_hypervisor_id'], specs.hide_hypervisor_id].some(isTrue),
-    pmu: pmu === undefined ? null : isTrue(pmu),
-    bootMenu: isTrue(image.hw_boot_menu) || isTrue(specs['hw:boot_menu']),
+    hidesHypervisor: [image.img_hide_hypervisor_id, specs['hw:hide_hypervisor_id'], specs.hide_hypervisor_id].some(saysYes),
+    pmu: pmu === undefined ? null : saysYes(pmu),
+    bootMenu: saysYes(image.hw_boot_menu) || saysYes(specs['hw:boot_menu']),
     videoRamMib: positive(image.hw_video_ram),
     rngRate: rate === null ? null : { bytes: rate, periodMs: positive(specs['hw_rng:rate_period']) },
     cpu: {
@@ -78,6 +78,6 @@ export function nicTuning(vcpus: number, specs: Pairs, image: Pairs): Pick<NicSp
       : { average, peak: positive(specs[`quota:vif_${way}_peak`]), burst: positive(specs[`quota:vif_${way}_burst`]) }
   }
   const [inbound, outbound] = [limit('inbound'), limit('outbound')]
-  const hasMany = isTrue(specs['hw:vif_multiqueue_enabled']) || isTrue(image.hw_vif_multiqueue_enabled)
+  const hasMany = saysYes(specs['hw:vif_multiqueue_enabled']) || saysYes(image.hw_vif_multiqueue_enabled)
   return { queues: hasMany ? vcpus : 1, bandwidth: inbound || outbound ? { inbound, outbound } : null }
 }

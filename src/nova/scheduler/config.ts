@@ -1,3 +1,8 @@
+/**
+ * Options of the scheduler: which filters and weighers have a say, and how much.
+ *
+ * @see https://docs.openstack.org/nova/latest/configuration/config.html#filter-scheduler
+ */
 import { bool, float, int, list, many, type Option, section, text } from '../../base/config/index.ts'
 import { allFilters, availableFilterNames, defaultFilters, filterName } from './filters.ts'
 import { allWeighers, metricRatio, propertyWeight, weigherName } from './weighers.ts'
