@@ -6,7 +6,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
-import { Hono } from 'hono'
+import { Hono } from 'hono/tiny'
 import { CloudError, messageOf } from '../errors.ts'
 import { Dispatcher, type DispatcherOptions } from './dispatch.ts'
 

@@ -14,7 +14,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer } from 'ws'
+import type { WebSocket, WebSocketServer } from 'ws'
 import { messageOf } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
 import { type GuestChanged, guestChanged } from '../compute/index.ts'
@@ -51,13 +51,8 @@ class Refused extends Error {
 
 export class ConsoleProxy implements AsyncDisposable {
   readonly #deps: ProxyDeps
-  readonly #server = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false),
-  })
+  /** Loaded for the first console: many a cloud never opens one. */
+  #server: Promise<WebSocketServer> | undefined
   readonly #sessions = new Set<Session>()
   /** Open SPICE sessions by token: the first is the session. */
   readonly #spice = new Map<string, { readonly row: ConsoleToken; readonly channels: Set<Session> }>()
@@ -81,10 +76,12 @@ export class ConsoleProxy implements AsyncDisposable {
       checkHandshake(request)
       const token = tokenOf(request)
       const row = this.#check(token, request.headers.origin)
+      this.#server ??= makeServer()
+      const server = await this.#server
       guest = await this.#reach(row)
       if (socket.destroyed || this.#isClosing) throw new Refused(503, 'gone meanwhile')
       if (!this.#mayJoin(token) && !model.consoleTokens.consume(token)) throw new Refused(401, 'token used meanwhile')
-      this.#start(request, socket, head, guest, row, token)
+      server.handleUpgrade(request, socket, head, this.#start(request, socket, guest, row, token))
     } catch (error) {
       guest?.destroy()
       if (error instanceof Refused) log.info({ status: error.status, err: error.cause }, `console refused: ${error.message}`)
@@ -141,13 +138,14 @@ export class ConsoleProxy implements AsyncDisposable {
     }
   }
 
-  #start(request: IncomingMessage, socket: Duplex, head: Buffer, guest: Socket, row: ConsoleToken, token: string): void {
+  /** What begins when the handshake is done. */
+  #start(request: IncomingMessage, socket: Duplex, guest: Socket, row: ConsoleToken, token: string): (ws: WebSocket) => void {
     const { clock, log, config } = this.#deps
     const endsAtMs = config.get(consoleAuthConfig).enforceSessionTimeout ? row.expires * 1000 : null
     // A handshake that ws refuses after all ends with its socket, and nobody else would know.
     guest.on('error', () => guest.destroy())
     socket.once('close', () => guest.destroy())
-    this.#server.handleUpgrade(request, socket, head, (ws) => {
+    return (ws) => {
       const session = new Session(ws, guest, { clock, log, instanceUuid: row.instanceUuid, endsAtMs })
       this.#sessions.add(session)
       if (row.consoleType === 'spice-html5') this.#addChannel(token, row, session)
@@ -156,7 +154,7 @@ export class ConsoleProxy implements AsyncDisposable {
         this.#sessions.delete(session)
         log.info({ instance: row.instanceUuid, console: row.consoleType }, 'console closed')
       })
-    })
+    }
   }
 
   #addChannel(token: string, row: ConsoleToken, session: Session): void {
@@ -178,6 +176,17 @@ export class ConsoleProxy implements AsyncDisposable {
     this.#deps.model.consoleTokens.revoke(uuid)
     for (const session of this.#sessions) if (session.instanceUuid === uuid) session.close(1000, reason)
   }
+}
+
+async function makeServer(): Promise<WebSocketServer> {
+  const { WebSocketServer } = await import('ws')
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: maxMessageBytes,
+    handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false),
+  })
 }
 
 /** Before a token is used up, what `ws` will ask for must be there. */
