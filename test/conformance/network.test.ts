@@ -1,42 +1,17 @@
+/** Network v2.0 as clients speak it: transcripts through the real dispatcher. */
 // biome-ignore-all lint/suspicious/noExplicitAny: answers are read as they come
-import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { mount } from '../../src/base/http/index.ts'
-import { makeFakeDriver, makeNetworks, type Networks, networkConfig, networkQuotaConfig } from '../../src/network/index.ts'
-import { type CallOptions, type TestApi, testApi, testPrincipals } from '../support/api.ts'
-import { testGround } from '../support/ground.ts'
+import type { Networks } from '../../src/network/index.ts'
+import type { TestApi } from '../support/api.ts'
+import { networkCalls, seed, startNetworks } from '../support/network.ts'
 
-const { admin, demo } = testPrincipals()
-const seed = { adminProjectId: admin?.projectId ?? '', demoProjectId: demo?.projectId ?? '' }
 let networks: Networks
 let api: TestApi
-
-function cloud(flags: Record<string, string> = {}): void {
-  const ground = testGround({ sections: [networkConfig, networkQuotaConfig], flags })
-  networks = makeNetworks({ ...ground, driver: makeFakeDriver({ cloudPrefix: 'mc' }), host: 'host1' })
-  networks.bootstrap(seed)
-  api = testApi(networks.v2, { prefix: '/network/v2.0', mounts: [mount('/network', networks.root)] })
+const cloud = (flags: Record<string, string> = {}): void => {
+  ;({ networks, api } = startNetworks(flags))
 }
 beforeEach(() => cloud())
-
-const call = (method: string, path: string, body?: unknown, options: CallOptions = {}) =>
-  api.call(method, path, { token: 'demo', body, ...options })
-const asAdmin = (method: string, path: string, body?: unknown) => call(method, path, body, { token: 'admin' })
-/** Makes one and gives its body. */
-async function make(kind: string, body: Record<string, unknown>, token = 'demo'): Promise<any> {
-  const answer = await call('POST', `/${kind.replaceAll('_', '-')}s`, { [kind]: body }, { token })
-  if (answer.status !== 201) throw new Error(`${kind}: ${answer.status} ${answer.text}`)
-  return answer.body[kind]
-}
-const error = async (answer: Promise<{ status: number; body: any }>) => {
-  const { status, body } = await answer
-  return [status, body?.NeutronError?.type]
-}
-async function netWithSubnet(cidr = '192.168.7.0/24', more: Record<string, unknown> = {}) {
-  const network = await make('network', { name: 'net' })
-  const subnet = await make('subnet', { network_id: network.id, ip_version: cidr.includes(':') ? 6 : 4, cidr, ...more })
-  return { network, subnet }
-}
+const { call, asAdmin, make, netWithSubnet, errorOf } = networkCalls(() => api)
 
 describe('roots', () => {
   it('lists versions and resources without a token', async () => {
@@ -55,7 +30,7 @@ describe('roots', () => {
       expect.arrayContaining(['security-group', 'port-security', 'quota_details', 'router']),
     )
     expect((await call('GET', '/extensions/external-net')).body.extension.alias).toBe('external-net')
-    expect(await error(call('GET', '/extensions/qos'))).toEqual([404, 'HTTPNotFound'])
+    expect(await errorOf(call('GET', '/extensions/qos'))).toEqual([404, 'HTTPNotFound'])
   })
 })
 
@@ -90,7 +65,7 @@ describe('networks', () => {
     expect(changed.body.network).toMatchObject({ name: 'n2', admin_state_up: false, revision_number: 1 })
     expect((await asAdmin('GET', `/networks/${id}`)).body.network['provider:network_type']).toBe('local')
     expect((await call('DELETE', `/networks/${id}`)).status).toBe(204)
-    expect(await error(call('GET', `/networks/${id}`))).toEqual([404, 'NetworkNotFound'])
+    expect(await errorOf(call('GET', `/networks/${id}`))).toEqual([404, 'NetworkNotFound'])
   })
   it('are seen by their project, or by all when shared or external', async () => {
     await make('network', { name: 'mine' })
@@ -102,19 +77,19 @@ describe('networks', () => {
     expect(await names('service')).toEqual(['mine', 'private', 'public'])
   })
   it('leave admins’ attributes to admins, and writing to members', async () => {
-    expect(await error(call('POST', '/networks', { network: { shared: true } }))).toEqual([403, 'PolicyNotAuthorized'])
-    expect(await error(call('POST', '/networks', { network: { 'provider:network_type': 'vlan' } }))).toEqual([403, 'PolicyNotAuthorized'])
-    expect(await error(call('POST', '/networks', { network: { project_id: seed.adminProjectId } }))).toEqual([403, 'PolicyNotAuthorized'])
+    expect(await errorOf(call('POST', '/networks', { network: { shared: true } }))).toEqual([403, 'PolicyNotAuthorized'])
+    expect(await errorOf(call('POST', '/networks', { network: { 'provider:network_type': 'vlan' } }))).toEqual([403, 'PolicyNotAuthorized'])
+    expect(await errorOf(call('POST', '/networks', { network: { project_id: seed.adminProjectId } }))).toEqual([403, 'PolicyNotAuthorized'])
     expect((await call('POST', '/networks', { network: {} }, { token: 'reader' })).status).toBe(403)
     const [shared] = (await call('GET', '/networks?name=private')).body.networks
-    expect(await error(call('PUT', `/networks/${shared.id}`, { network: { name: 'x' } }))).toEqual([403, 'PolicyNotAuthorized'])
+    expect(await errorOf(call('PUT', `/networks/${shared.id}`, { network: { name: 'x' } }))).toEqual([403, 'PolicyNotAuthorized'])
     expect((await asAdmin('POST', '/networks', { network: { shared: true, project_id: seed.demoProjectId } })).status).toBe(201)
   })
   it('stay while ports are on them', async () => {
     const { network, subnet } = await netWithSubnet()
     const port = await make('port', { network_id: network.id })
-    expect(await error(call('DELETE', `/networks/${network.id}`))).toEqual([409, 'NetworkInUse'])
-    expect(await error(call('DELETE', `/subnets/${subnet.id}`))).toEqual([409, 'SubnetInUse'])
+    expect(await errorOf(call('DELETE', `/networks/${network.id}`))).toEqual([409, 'NetworkInUse'])
+    expect(await errorOf(call('DELETE', `/subnets/${subnet.id}`))).toEqual([409, 'SubnetInUse'])
     expect((await call('DELETE', `/ports/${port.id}`)).status).toBe(204)
     expect((await call('DELETE', `/networks/${network.id}`)).status).toBe(204)
     expect((await asAdmin('GET', `/ports?network_id=${network.id}`)).body.ports).toEqual([])
@@ -122,9 +97,9 @@ describe('networks', () => {
   it('are made in bulk, all or none', async () => {
     cloud({ 'quotas.quota_network': '2' })
     const bulk = (n: number) => call('POST', '/networks', { networks: Array.from({ length: n }, (_, i) => ({ name: `b${i}` })) })
-    expect(await error(bulk(3))).toEqual([409, 'OverQuota'])
+    expect(await errorOf(bulk(3))).toEqual([409, 'OverQuota'])
     expect((await bulk(2)).body.networks.map((one: any) => one.name)).toEqual(['b0', 'b1'])
-    expect(await error(bulk(1))).toEqual([409, 'OverQuota'])
+    expect(await errorOf(bulk(1))).toEqual([409, 'OverQuota'])
   })
 })
 
@@ -141,7 +116,7 @@ describe('lists', () => {
     expect((await call('GET', '/networks?admin_state_up=maybe')).status).toBe(400)
     expect((await call('GET', '/networks?sort_key=shoe')).status).toBe(400)
     expect((await call('GET', '/networks?limit=-1')).status).toBe(400)
-    expect(await error(call('GET', '/networks?marker=nope'))).toEqual([404, 'NetworkNotFound'])
+    expect(await errorOf(call('GET', '/networks?marker=nope'))).toEqual([404, 'NetworkNotFound'])
   })
   it('come in pages, forwards and backwards, each row once', async () => {
     for (let i = 0; i < 7; i += 1) await make('network', { name: `same${i % 2}` })
@@ -213,14 +188,14 @@ describe('subnets', () => {
     ['unknown attribute', { cidr: '10.0.0.0/24', shoe: 1 }, 400, 'HTTPBadRequest'],
   ])('refuse what cannot be: %s', async (_what, over, status, type) => {
     const { network } = await netWithSubnet()
-    expect(await error(call('POST', '/subnets', { subnet: { network_id: network.id, ip_version: 4, ...over } }))).toEqual([status, type])
+    expect(await errorOf(call('POST', '/subnets', { subnet: { network_id: network.id, ip_version: 4, ...over } }))).toEqual([status, type])
     expect((await call('GET', `/subnets?network_id=${network.id}`)).body.subnets).toHaveLength(1)
   })
   it('give IPv6 addresses by the MAC', async () => {
     const { network, subnet } = await netWithSubnet('fd00:1::/64', { ipv6_ra_mode: 'slaac', ipv6_address_mode: 'slaac' })
     const port = await make('port', { network_id: network.id, mac_address: 'fa:16:3e:00:11:22' })
     expect(port.fixed_ips).toEqual([{ subnet_id: subnet.id, ip_address: 'fd00:1::f816:3eff:fe00:1122' }])
-    expect(await error(call('PUT', `/subnets/${subnet.id}`, { subnet: { cidr: 'fd00:2::/64' } }))).toEqual([400, 'HTTPBadRequest'])
+    expect(await errorOf(call('PUT', `/subnets/${subnet.id}`, { subnet: { cidr: 'fd00:2::/64' } }))).toEqual([400, 'HTTPBadRequest'])
   })
 })
 
@@ -243,16 +218,15 @@ describe('ports', () => {
     expect(port.security_groups).toHaveLength(1)
     expect(port['binding:host_id']).toBeUndefined()
     expect((await asAdmin('GET', `/ports/${port.id}`)).body.port).toMatchObject({ 'binding:host_id': '', 'binding:vif_type': 'unbound' })
-    expect(await error(call('GET', `/ports/${port.id}`, undefined, { token: 'other' }))).toEqual([404, 'PortNotFound'])
+    expect(await errorOf(call('GET', `/ports/${port.id}`, undefined, { token: 'other' }))).toEqual([404, 'PortNotFound'])
   })
   it('keep, change and free addresses', async () => {
     const { network, subnet } = await netWithSubnet()
     const port = await make('port', { network_id: network.id, fixed_ips: [{ ip_address: '192.168.7.77' }] })
-    expect(await error(call('POST', '/ports', { port: { network_id: network.id, fixed_ips: [{ ip_address: '192.168.7.77' }] } }))).toEqual([
-      409,
-      'IpAddressAlreadyAllocated',
-    ])
-    expect(await error(call('POST', '/ports', { port: { network_id: network.id, fixed_ips: [{ ip_address: '10.1.1.1' }] } }))).toEqual([
+    expect(
+      await errorOf(call('POST', '/ports', { port: { network_id: network.id, fixed_ips: [{ ip_address: '192.168.7.77' }] } })),
+    ).toEqual([409, 'IpAddressAlreadyAllocated'])
+    expect(await errorOf(call('POST', '/ports', { port: { network_id: network.id, fixed_ips: [{ ip_address: '10.1.1.1' }] } }))).toEqual([
       400,
       'InvalidIpForNetwork',
     ])
@@ -280,7 +254,7 @@ describe('ports', () => {
     }
     const made = await call('POST', '/ports', { port }, { token: 'service' })
     expect([made.status, made.body.port]).toMatchObject([201, { ...port, 'binding:vif_type': 'bridge' }])
-    expect(await error(call('POST', '/ports', { port: { network_id: shared.id, 'binding:host_id': 'host1' } }))).toEqual([
+    expect(await errorOf(call('POST', '/ports', { port: { network_id: shared.id, 'binding:host_id': 'host1' } }))).toEqual([
       403,
       'PolicyNotAuthorized',
     ])
@@ -315,7 +289,7 @@ describe('ports', () => {
   it('run out of addresses with 409', async () => {
     const { network } = await netWithSubnet('192.168.9.0/29', { enable_dhcp: false })
     for (let i = 0; i < 5; i += 1) await make('port', { network_id: network.id })
-    expect(await error(call('POST', '/ports', { port: { network_id: network.id } }))).toEqual([409, 'IpAddressGenerationFailure'])
+    expect(await errorOf(call('POST', '/ports', { port: { network_id: network.id } }))).toEqual([409, 'IpAddressGenerationFailure'])
   })
   it('on somebody’s shared network take what is given', async () => {
     const [shared] = (await call('GET', '/networks?name=private')).body.networks
@@ -327,18 +301,18 @@ describe('ports', () => {
       { port_security_enabled: false },
       { device_owner: 'network:dhcp' },
     ])
-      expect(await error(call('POST', '/ports', { port: { network_id: shared.id, ...wish } }))).toEqual([403, 'PolicyNotAuthorized'])
-    expect(await error(call('POST', '/ports', { port: { network_id: outside.id } }))).toEqual([403, 'PolicyNotAuthorized'])
+      expect(await errorOf(call('POST', '/ports', { port: { network_id: shared.id, ...wish } }))).toEqual([403, 'PolicyNotAuthorized'])
+    expect(await errorOf(call('POST', '/ports', { port: { network_id: outside.id } }))).toEqual([403, 'PolicyNotAuthorized'])
   })
   it('keep security and what it needs together', async () => {
     const { network } = await netWithSubnet()
     const bare = await make('port', { network_id: network.id, port_security_enabled: false })
     expect(bare.security_groups).toEqual([])
     const pair = { allowed_address_pairs: [{ ip_address: '192.168.7.0/28' }] }
-    expect(await error(call('PUT', `/ports/${bare.id}`, { port: pair }))).toEqual([409, 'AddressPairAndPortSecurityRequired'])
+    expect(await errorOf(call('PUT', `/ports/${bare.id}`, { port: pair }))).toEqual([409, 'AddressPairAndPortSecurityRequired'])
     const port = await make('port', { network_id: network.id, ...pair })
     expect(port.allowed_address_pairs).toEqual([{ mac_address: port.mac_address, ip_address: '192.168.7.0/28' }])
-    expect(await error(call('PUT', `/ports/${port.id}`, { port: { port_security_enabled: false, allowed_address_pairs: [] } }))).toEqual([
+    expect(await errorOf(call('PUT', `/ports/${port.id}`, { port: { port_security_enabled: false, allowed_address_pairs: [] } }))).toEqual([
       409,
       'PortSecurityPortHasSecurityGroup',
     ])
@@ -352,95 +326,6 @@ describe('ports', () => {
   })
 })
 
-describe('security groups', () => {
-  const group = () => make('security_group', { name: 'web' })
-  it('begin with a default one, which stays', async () => {
-    const { body } = await call('GET', '/security-groups', undefined, { token: 'other' })
-    expect(body.security_groups).toHaveLength(1)
-    const [first] = body.security_groups
-    expect(first).toMatchObject({ name: 'default', description: 'Default security group', stateful: true, shared: false })
-    expect(
-      first.security_group_rules.map((rule: any) => `${rule.direction} ${rule.ethertype} ${rule.remote_group_id === first.id}`).sort(),
-    ).toEqual(['egress IPv4 false', 'egress IPv6 false', 'ingress IPv4 true', 'ingress IPv6 true'])
-    expect(first.security_group_rules[0].belongs_to_default_sg).toBe(true)
-    expect(await error(call('DELETE', `/security-groups/${first.id}`, undefined, { token: 'other' }))).toEqual([
-      409,
-      'SecurityGroupCannotRemoveDefault',
-    ])
-    expect(await error(call('POST', '/security-groups', { security_group: { name: 'default' } }))).toEqual([
-      409,
-      'SecurityGroupDefaultAlreadyExists',
-    ])
-    expect(await error(call('GET', `/security-groups/${first.id}`))).toEqual([404, 'SecurityGroupNotFound'])
-  })
-  it('are made with egress, renamed, and deleted when nobody uses them', async () => {
-    const made = await group()
-    expect(made.security_group_rules.map((rule: any) => rule.direction)).toEqual(['egress', 'egress'])
-    expect(
-      (await call('PUT', `/security-groups/${made.id}`, { security_group: { name: 'w2', description: 'd' } })).body.security_group.name,
-    ).toBe('w2')
-    const { network } = await netWithSubnet()
-    const port = await make('port', { network_id: network.id, security_groups: [made.id] })
-    expect(port.security_groups).toEqual([made.id])
-    expect(await error(call('DELETE', `/security-groups/${made.id}`))).toEqual([409, 'SecurityGroupInUse'])
-    await call('DELETE', `/ports/${port.id}`)
-    expect((await call('DELETE', `/security-groups/${made.id}`)).status).toBe(204)
-  })
-  it('take rules, each once', async () => {
-    const { id } = await group()
-    const rule = {
-      security_group_id: id,
-      direction: 'ingress',
-      protocol: 'tcp',
-      port_range_min: 22,
-      port_range_max: '22',
-      remote_ip_prefix: '10.0.0.7/8',
-    }
-    const made = await make('security_group_rule', rule)
-    expect(made).toMatchObject({
-      ethertype: 'IPv4',
-      protocol: 'tcp',
-      port_range_min: 22,
-      port_range_max: 22,
-      remote_ip_prefix: '10.0.0.7/8',
-      normalized_cidr: '10.0.0.0/8',
-      remote_group_id: null,
-      belongs_to_default_sg: false,
-    })
-    const again = await call('POST', '/security-group-rules', { security_group_rule: rule })
-    expect([again.status, again.body.NeutronError]).toEqual([
-      409,
-      { type: 'SecurityGroupRuleExists', message: `Security group rule already exists. Rule id is ${made.id}.`, detail: '' },
-    ])
-    expect((await call('GET', `/security-group-rules?security_group_id=${id}&direction=ingress`)).body.security_group_rules).toHaveLength(1)
-    expect((await call('DELETE', `/security-group-rules/${made.id}`)).status).toBe(204)
-    expect(await error(call('DELETE', `/security-group-rules/${made.id}`))).toEqual([404, 'SecurityGroupRuleNotFound'])
-  })
-  it.each([
-    ['ports without protocol', { port_range_min: 1, port_range_max: 2 }, 'SecurityGroupProtocolRequiredWithPorts'],
-    ['ports backwards', { protocol: 'tcp', port_range_min: 3, port_range_max: 2 }, 'SecurityGroupInvalidPortRange'],
-    ['half a range', { protocol: 'udp', port_range_min: 3 }, 'SecurityGroupInvalidPortRange'],
-    ['port 0', { protocol: 'tcp', port_range_min: 0, port_range_max: 2 }, 'SecurityGroupInvalidPortValue'],
-    ['ICMP type too large', { protocol: 'icmp', port_range_min: 256 }, 'SecurityGroupInvalidIcmpValue'],
-    ['ICMP code alone', { protocol: 'icmp', port_range_max: 1 }, 'SecurityGroupMissingIcmpType'],
-    ['ports of GRE', { protocol: 'gre', port_range_min: 1, port_range_max: 1 }, 'SecurityGroupInvalidProtocolForPort'],
-    ['no protocol of this name', { protocol: 'carrier-pigeon' }, 'HTTPBadRequest'],
-    ['IPv6 prefix in IPv4', { remote_ip_prefix: 'fd00::/64' }, 'SecurityGroupRuleParameterConflict'],
-    ['no prefix at all', { remote_ip_prefix: 'home' }, 'SecurityGroupInvalidRemotePrefix'],
-    ['ICMPv6 in IPv4', { protocol: 'ipv6-icmp' }, 'SecurityGroupEthertypeConflictWithProtocol'],
-  ])('refuse a rule: %s', async (_what, over, type) => {
-    const { id } = await group()
-    expect(
-      await error(call('POST', '/security-group-rules', { security_group_rule: { security_group_id: id, direction: 'ingress', ...over } })),
-    ).toEqual([400, type])
-  })
-  it('count against the quota', async () => {
-    cloud({ 'quotas.quota_security_group': '2' })
-    await group()
-    expect(await error(call('POST', '/security-groups', { security_group: { name: 'two' } }))).toEqual([409, 'OverQuota'])
-  })
-})
-
 describe('routers', () => {
   it('the seeded one joins private to public', async () => {
     const [router] = (await asAdmin('GET', '/routers')).body.routers
@@ -449,7 +334,7 @@ describe('routers', () => {
       status: 'ACTIVE',
       external_gateway_info: { enable_snat: true, external_fixed_ips: [{ ip_address: '172.24.4.2' }] },
     })
-    expect(await error(asAdmin('DELETE', `/routers/${router.id}`))).toEqual([409, 'RouterInUse'])
+    expect(await errorOf(asAdmin('DELETE', `/routers/${router.id}`))).toEqual([409, 'RouterInUse'])
     expect((await call('GET', '/routers')).body).toEqual({ routers: [] })
     expect((await call('GET', '/floatingips')).body).toEqual({ floatingips: [] })
   })
@@ -459,22 +344,21 @@ describe('routers', () => {
     const path = `/routers/${router.id}`
     const added = await call('PUT', `${path}/add_router_interface`, { subnet_id: subnet.id })
     expect([added.status, added.body]).toMatchObject([200, { id: router.id, subnet_id: subnet.id, subnet_ids: [subnet.id] }])
-    expect(await error(call('PUT', `${path}/add_router_interface`, { subnet_id: subnet.id }))).toEqual([400, 'HTTPBadRequest'])
-    expect(await error(call('DELETE', `/ports/${added.body.port_id}`))).toEqual([409, 'ServicePortInUse'])
-    expect(await error(call('DELETE', `/subnets/${subnet.id}`))).toEqual([409, 'SubnetInUse'])
-    expect(await error(call('PUT', `${path}/add_router_interface`, {}))).toEqual([400, 'HTTPBadRequest'])
+    expect(await errorOf(call('PUT', `${path}/add_router_interface`, { subnet_id: subnet.id }))).toEqual([400, 'HTTPBadRequest'])
+    expect(await errorOf(call('DELETE', `/ports/${added.body.port_id}`))).toEqual([409, 'ServicePortInUse'])
+    expect(await errorOf(call('DELETE', `/subnets/${subnet.id}`))).toEqual([409, 'SubnetInUse'])
+    expect(await errorOf(call('PUT', `${path}/add_router_interface`, {}))).toEqual([400, 'HTTPBadRequest'])
     expect((await call('PUT', `${path}/remove_router_interface`, { subnet_id: subnet.id })).status).toBe(200)
-    expect(await error(call('PUT', `${path}/remove_router_interface`, { subnet_id: subnet.id }))).toEqual([
+    expect(await errorOf(call('PUT', `${path}/remove_router_interface`, { subnet_id: subnet.id }))).toEqual([
       404,
       'RouterInterfaceNotFoundForSubnet',
     ])
     const [outside] = (await call('GET', '/networks?name=public')).body.networks
     const set = await call('PUT', path, { router: { external_gateway_info: { network_id: outside.id } } })
     expect(set.body.router.external_gateway_info).toMatchObject({ network_id: outside.id, enable_snat: true })
-    expect(await error(call('PUT', path, { router: { external_gateway_info: { network_id: outside.id, enable_snat: false } } }))).toEqual([
-      403,
-      'PolicyNotAuthorized',
-    ])
+    expect(await errorOf(call('PUT', path, { router: { external_gateway_info: { network_id: outside.id, enable_snat: false } } }))).toEqual(
+      [403, 'PolicyNotAuthorized'],
+    )
     expect((await call('PUT', path, { router: { external_gateway_info: {} } })).body.router.external_gateway_info).toBeNull()
     expect((await call('DELETE', path)).status).toBe(204)
   })
@@ -494,7 +378,7 @@ describe('quotas, tags and the host', () => {
     expect((await asAdmin('GET', '/quotas')).body.quotas).toMatchObject([{ project_id: seed.demoProjectId, network: 1 }])
     await make('network', {})
     expect((await asAdmin('GET', `${path}/details`)).body.quota.network).toEqual({ limit: 1, used: 1, reserved: 0 })
-    expect(await error(call('POST', '/networks', { network: {} }))).toEqual([409, 'OverQuota'])
+    expect(await errorOf(call('POST', '/networks', { network: {} }))).toEqual([409, 'OverQuota'])
     expect((await asAdmin('PUT', path, { quota: { shoe: 1 } })).status).toBe(400)
     expect((await asAdmin('PUT', path, { quota: { network: -2 } })).status).toBe(400)
     expect((await call('PUT', path, { quota: {} })).status).toBe(403)
@@ -515,7 +399,7 @@ describe('quotas, tags and the host', () => {
     ]).toEqual([1, 0, 1, 0])
     expect((await call('GET', `/networks/${id}/tags/red`)).status).toBe(204)
     expect((await call('DELETE', `/networks/${id}/tags/red`)).status).toBe(204)
-    expect(await error(call('GET', `/networks/${id}/tags/red`))).toEqual([404, 'TagNotFound'])
+    expect(await errorOf(call('GET', `/networks/${id}/tags/red`))).toEqual([404, 'TagNotFound'])
     expect((await call('DELETE', `/networks/${id}/tags`)).status).toBe(204)
   })
   it('tells of agents, zones and free addresses', async () => {
@@ -527,144 +411,4 @@ describe('quotas, tags and the host', () => {
     const [outside] = (await asAdmin('GET', '/network-ip-availabilities?network_name=public')).body.network_ip_availabilities
     expect(outside).toMatchObject({ total_ips: 253, used_ips: 1 })
   })
-})
-
-describe('nonsense', () => {
-  const paths = ['/networks', '/subnets', '/ports', '/routers', '/security-groups', '/security-group-rules']
-  const kinds = ['network', 'subnet', 'port', 'router', 'security_group', 'security_group_rule']
-  const keys = [
-    'name',
-    'network_id',
-    'cidr',
-    'ip_version',
-    'fixed_ips',
-    'gateway_ip',
-    'allocation_pools',
-    'host_routes',
-    'dns_nameservers',
-    'mac_address',
-  ]
-    .concat(
-      'security_groups',
-      'allowed_address_pairs',
-      'extra_dhcp_opts',
-      'external_gateway_info',
-      'security_group_id',
-      'direction',
-      'protocol',
-      'port_range_min',
-    )
-    .concat(
-      'remote_ip_prefix',
-      'remote_group_id',
-      'ethertype',
-      'mtu',
-      'admin_state_up',
-      'enable_dhcp',
-      'device_id',
-      'device_owner',
-      'project_id',
-      '__proto__',
-    )
-  const value = fc.oneof(
-    fc.jsonValue({ maxDepth: 3 }),
-    fc.constantFrom(
-      '10.0.0.0/24',
-      '10.0.0.1',
-      'fd00::/64',
-      '::1',
-      '0.0.0.0/0',
-      '255.255.255.255',
-      'ingress',
-      'tcp',
-      4,
-      6,
-      0,
-      -1,
-      70_000,
-      [{}],
-      [{ ip_address: '10.0.0.300' }],
-    ),
-    fc.constantFrom(
-      [{ start: '10.0.0.9', end: '::1' }],
-      [{ destination: '10.0.0.0/8', nexthop: 'x' }],
-      { network_id: 'x' },
-      'fe80::1%eth0',
-      '1.2.3.4/33',
-    ),
-  )
-  it('never makes a 5xx, whoever sends it', async () => {
-    const { network } = await netWithSubnet()
-    const { id: group } = await make('security_group', { name: 'g' })
-    const good: Record<string, unknown> = {
-      network_id: network.id,
-      security_group_id: group,
-      ip_version: 4,
-      cidr: '10.7.0.0/24',
-      direction: 'ingress',
-    }
-    const fits = [[], ['network_id', 'ip_version', 'cidr'], ['network_id'], [], [], ['security_group_id', 'direction']]
-    await fc.assert(
-      fc.asyncProperty(
-        fc.nat(kinds.length - 1),
-        fc.array(fc.tuple(fc.constantFrom(...keys), value), { maxLength: 3 }),
-        fc.constantFrom('demo', 'admin', 'service'),
-        async (at, pairs, token) => {
-          const base = Object.fromEntries((fits[at] ?? []).map((key) => [key, good[key]]))
-          const body = { [kinds[at] ?? '']: { ...base, ...Object.fromEntries(pairs) } }
-          const answer = await call('POST', paths[at] ?? '', body, { token })
-          expect(answer.status, JSON.stringify(body) + answer.text).toBeLessThan(500)
-          if (answer.status === 201) {
-            const { id } = answer.body[kinds[at] ?? '']
-            if (kinds[at] !== 'security_group_rule')
-              expect(
-                (await call('PUT', `${paths[at]}/${id}`, { [kinds[at] ?? '']: Object.fromEntries(pairs) }, { token: 'admin' })).status,
-              ).toBeLessThan(500)
-            expect((await call('DELETE', `${paths[at]}/${id}`, undefined, { token: 'admin' })).status).toBe(204)
-          }
-        },
-      ),
-      { numRuns: 400 },
-    )
-    await networks.start()
-  })
-  it('never makes a 5xx of a query', async () => {
-    const names = [
-      'name',
-      'limit',
-      'marker',
-      'sort_key',
-      'sort_dir',
-      'page_reverse',
-      'fields',
-      'fixed_ips',
-      'shared',
-      'mtu',
-      'tags',
-      'not-tags-any',
-      'ip_version',
-      "'; DROP",
-    ]
-    await fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom(...paths, '/floatingips', '/agents', '/network-ip-availabilities'),
-        fc.array(fc.tuple(fc.constantFrom(...names), fc.oneof(fc.string(), fc.constantFrom('id', 'name', '1', 'asc', 'true'))), {
-          maxLength: 4,
-        }),
-        async (path, pairs) => {
-          const answer = await asAdmin('GET', `${path}?${new URLSearchParams(pairs)}`)
-          expect(answer.status, answer.text).toBeLessThan(500)
-        },
-      ),
-      { numRuns: 300 },
-    )
-  })
-  it.each([['[]'], ['null'], ['{"network": []}'], ['{"network": null}'], ['{"networks": {}}'], ['{"networks": []}'], ['"x"'], ['{']])(
-    'refuses the body %s',
-    async (raw) => {
-      expect((await api.call('POST', '/networks', { token: 'demo', raw, headers: { 'content-type': 'application/json' } })).status).toBe(
-        400,
-      )
-    },
-  )
 })

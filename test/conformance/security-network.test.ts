@@ -8,11 +8,10 @@ import { checkHostPlan } from '../../src/network/drivers/validate.ts'
 import { makeNetworks, type Networks, networkConfig, networkQuotaConfig } from '../../src/network/index.ts'
 import { soundNetworks, soundRouters } from '../../src/network/sound.ts'
 import { network as exampleNetwork, port as examplePort, router as exampleRouter, networkId, routerId } from '../contract/network-plans.ts'
-import { type TestApi, testApi, testPrincipals } from '../support/api.ts'
+import { type TestApi, testApi } from '../support/api.ts'
 import { testGround } from '../support/ground.ts'
+import { networkCalls, seed } from '../support/network.ts'
 
-const { admin, demo } = testPrincipals()
-const seed = { adminProjectId: admin?.projectId ?? '', demoProjectId: demo?.projectId ?? '' }
 let networks: Networks
 let api: TestApi
 let db: ReturnType<typeof testGround>['db']
@@ -42,12 +41,8 @@ beforeEach(async () => {
   api = testApi(networks.v2, { prefix: '/network/v2.0' })
 })
 
-const call = (method: string, path: string, body?: unknown, token = 'demo') => api.call(method, path, { token, body })
-async function make(kind: string, body: Record<string, unknown>, token = 'demo'): Promise<any> {
-  const answer = await call('POST', `/${kind.replaceAll('_', '-')}s`, { [kind]: body }, token)
-  if (answer.status !== 201) throw new Error(`${kind}: ${answer.status} ${answer.text}`)
-  return answer.body[kind]
-}
+const { call: send, make } = networkCalls(() => api)
+const call = (method: string, path: string, body?: unknown, token = 'demo') => send(method, path, body, { token })
 
 /** A plan that the host's programs would refuse keeps every other network from being brought in line. */
 function checkPlans(): HostPlan {

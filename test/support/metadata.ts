@@ -17,6 +17,21 @@ import {
 } from '../../src/nova/model/index.ts'
 import { testGround } from './ground.ts'
 
+/** The versions of the OpenStack tree. */
+export const openstackVersions: readonly string[] = [
+  '2012-08-10',
+  '2013-04-04',
+  '2013-10-17',
+  '2015-10-15',
+  '2016-06-30',
+  '2016-10-06',
+  '2017-02-22',
+  '2018-08-27',
+  '2020-10-14',
+  '2025-04-04',
+  'latest',
+]
+
 export type GuestAnswer = { status: number; type: string; bytes: Buffer; text: string }
 export type Ask = { method?: string; headers?: http.OutgoingHttpHeaders; body?: string | Uint8Array }
 

@@ -1,20 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { aPort, startMetadata } from '../../../test/support/metadata.ts'
+import { aPort, openstackVersions, startMetadata } from '../../../test/support/metadata.ts'
 
 const userData = Buffer.from([0, 1, 254]).toString('base64')
-const openstack = [
-  '2012-08-10',
-  '2013-04-04',
-  '2013-10-17',
-  '2015-10-15',
-  '2016-06-30',
-  '2016-10-06',
-  '2017-02-22',
-  '2018-08-27',
-  '2020-10-14',
-  '2025-04-04',
-  'latest',
-]
 
 function drive(flags: Record<string, string> = {}) {
   const { metadata, boot } = startMetadata({ flags })
@@ -30,7 +17,7 @@ describe('config drive', () => {
   it('has both trees, without the skipped versions and the password', async () => {
     const files = await drive()(null)
     const expected = ['2009-04-04', 'latest'].flatMap((version) => [`ec2/${version}/meta-data.json`, `ec2/${version}/user-data`])
-    for (const version of openstack) {
+    for (const version of openstackVersions) {
       const names = [
         'meta_data.json',
         'user_data',
@@ -56,7 +43,7 @@ describe('config drive', () => {
   it('has the password in every meta_data.json when there is one', async () => {
     const read = drive()
     const files = await read('s3cret')
-    for (const version of openstack) expect(json(files, `openstack/${version}/meta_data.json`).admin_pass).toBe('s3cret')
+    for (const version of openstackVersions) expect(json(files, `openstack/${version}/meta_data.json`).admin_pass).toBe('s3cret')
     expect(json(await read(null), 'openstack/latest/meta_data.json')).not.toHaveProperty('admin_pass')
   })
 
