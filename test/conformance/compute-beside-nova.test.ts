@@ -17,7 +17,7 @@ const made = async (over: Record<string, unknown> = {}, version = '2.1'): Promis
 const act = (id: string, body: unknown, version = '2.93') => call('POST', `/servers/${id}/action`, { body, version })
 
 beforeAll(async () => {
-  cloud = await startTestCloud({ flags: { 'fake.hosts': '2' } })
+  cloud = await startTestCloud({ flags: { 'fake.hosts': '2', 'quota.instances': '-1' } })
   image = (await cloud.call('GET', '/image/v2/images?name=tiny')).body.images[0].id
   suspended = await made({ name: 'suspended' })
   await act(suspended, { suspend: null })
@@ -84,6 +84,33 @@ describe('a server made where no description can be given', () => {
   })
 })
 
+describe('whether the partition follows the disk', () => {
+  const config = async (over: Record<string, unknown>) => {
+    const answer = await call('POST', '/servers', { body: server(over) })
+    await cloud.settle()
+    const { id } = answer.body.server
+    expect((await call('GET', `/servers/${id}`)).body.server['OS-DCF:diskConfig']).toBe(answer.body.server['OS-DCF:diskConfig'])
+    return answer.body.server['OS-DCF:diskConfig']
+  }
+  const told = (auto_disk_config: string) =>
+    cloud.call('PATCH', `/image/v2/images/${image}`, {
+      body: [{ op: 'add', path: '/auto_disk_config', value: auto_disk_config }],
+      headers: { 'content-type': 'application/openstack-images-v2.1-json-patch' },
+    })
+
+  it('is as asked, else as the image says, else no', async () => {
+    expect(await config({})).toBe('MANUAL')
+    expect(await config({ 'OS-DCF:diskConfig': 'AUTO' })).toBe('AUTO')
+    expect((await told('true')).status).toBe(200)
+    expect(await config({})).toBe('AUTO')
+    expect(await config({ 'OS-DCF:diskConfig': 'MANUAL' })).toBe('MANUAL')
+    await told('disabled')
+    expect(await config({})).toBe('MANUAL')
+    expect((await call('POST', '/servers', { body: server({ 'OS-DCF:diskConfig': 'AUTO' }) })).status).toBe(400)
+    await told('false')
+  })
+})
+
 describe('administration', () => {
   it('takes no empty zone into the metadata of an aggregate', async () => {
     const { id } = (await call('POST', '/os-aggregates', { body: { aggregate: { name: 'rack', availability_zone: 'london' } } })).body
@@ -110,6 +137,12 @@ describe('administration', () => {
       binary: 'nova-compute',
       status: 'enabled',
     })
+  })
+
+  it('records a reset of the state among the actions', async () => {
+    const id = await made()
+    await act(id, { 'os-resetState': { state: 'error' } })
+    expect((await call('GET', `/servers/${id}/os-instance-actions`)).body.instanceActions[0].action).toBe('resetState')
   })
 
   it('misses a console token before it is told that its kind is not shown', async () => {

@@ -7,7 +7,7 @@ import { type Incoming, principalOf } from '../../base/http/index.ts'
 import type { Image } from '../../image/index.ts'
 import { computeConfig } from '../compute/index.ts'
 import type { BuildRequest, RequestedNic } from '../conductor/index.ts'
-import { type Flavor, glanceConfig, type InstanceDisk, type Limits, novaConfig, planDisks } from '../model/index.ts'
+import { booleanWord, type Flavor, glanceConfig, type InstanceDisk, type Limits, novaConfig, planDisks } from '../model/index.ts'
 import { checkGuestWishes } from '../scheduler/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import type { ServerCreate } from './server-create.ts'
@@ -71,7 +71,7 @@ export function planBuild(request: Request, nova: NovaApi): Omit<BuildRequest, '
       configDrive: wantsDrive,
       accessIpV4: body.accessIpV4,
       accessIpV6: body.accessIpV6,
-      autoDiskConfig: body.diskConfig === 'AUTO',
+      autoDiskConfig: autoDiskConfigFor(body.autoDiskConfig, image),
       spec: {
         schedulerHints: body.hints,
         pinnedZone: zone.name,
@@ -127,6 +127,13 @@ export function bootableImage(nova: NovaApi, id: string, viewer: ReturnType<type
   }
   checkGuestWishes(flavor, { name: image.name ?? '', properties: image.properties })
   return image
+}
+
+/** Whether the guest's partition follows its disk: as asked, else as the image says. @throws {CloudError} `invalid` where the image forbids it. */
+function autoDiskConfigFor(asked: boolean | null, { id, properties }: Image): boolean {
+  const told = properties.auto_disk_config?.trim().toLowerCase()
+  if (asked && told === 'disabled') throw invalid(`Requested image ${id} has automatic disk resize disabled.`)
+  return asked ?? (told !== undefined && booleanWord(told) === true)
 }
 
 function keypairFor({ body, context }: Request, nova: NovaApi) {

@@ -81,7 +81,11 @@ const resetState = operation({
     ),
   }),
   handle: async (request, nova: NovaApi) => {
-    await nova.conductor.reset(serverOf(request, nova), request.body)
+    const instance = serverOf(request, nova)
+    await nova.conductor.reset(instance, request.body)
+    const caller = callerOf(request.context)
+    nova.model.actions.begin('resetState', instance.uuid, caller)
+    nova.model.actions.finish(instance.uuid, caller.requestId)
     return undefined
   },
 })

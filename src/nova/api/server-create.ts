@@ -50,7 +50,8 @@ export type ServerCreate = {
   adminPass: string | null
   accessIpV4: string | null
   accessIpV6: string | null
-  diskConfig: 'AUTO' | 'MANUAL'
+  /** `null`: the image's word. */
+  autoDiskConfig: boolean | null
   trustedCerts: readonly string[] | null
   hints: Readonly<Record<string, unknown>>
   /** What the body maps; `null`: nothing. */
@@ -206,7 +207,7 @@ function parse(body: Body): ServerCreate {
     adminPass: textOr(server.adminPass),
     accessIpV4: textOr(server.accessIPv4),
     accessIpV6: textOr(server.accessIPv6),
-    diskConfig: server['OS-DCF:diskConfig'] === 'MANUAL' ? 'MANUAL' : 'AUTO',
+    autoDiskConfig: server['OS-DCF:diskConfig'] === undefined ? null : server['OS-DCF:diskConfig'] === 'AUTO',
     trustedCerts: (server.trusted_image_certificates as string[] | null | undefined) ?? null,
     hints: body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {},
     blockDevices: mappedDevices(server),

@@ -26,7 +26,7 @@ import { nothing, serverAction } from './server-actions.ts'
 import { flavorIdIn } from './server-create.ts'
 import { serverOf } from './servers.ts'
 
-type Resize = { flavorRef: string; autoDiskConfig: boolean | null }
+type Resize = { flavorRef: string; autoDiskConfig: boolean }
 
 /** @throws {CloudError} `invalid` for a flavor to which this server cannot come. */
 function checkFlavor({ uuid, flavor, imageId }: Instance, next: Flavor, { images, model }: NovaApi): void {
@@ -66,7 +66,7 @@ const resize = operation({
       ),
       ({ resize: { flavorRef, 'OS-DCF:diskConfig': wanted } }) => ({
         flavorRef: flavorIdIn(String(flavorRef)),
-        autoDiskConfig: wanted === undefined ? null : wanted === 'AUTO',
+        autoDiskConfig: wanted === 'AUTO',
       }),
     ),
   }),
@@ -87,7 +87,7 @@ const resize = operation({
         needServiceUp(nova, instance)
         holdNewFlavor(nova, instance, flavor)
         input.migrationId = nova.model.migrations.begin({ instance, type: 'resize', newFlavor: flavor, destination: null, by: caller })
-        if (body.autoDiskConfig !== null) nova.model.instances.update(uuid, { auto_disk_config: body.autoDiskConfig ? 1 : 0 })
+        nova.model.instances.update(uuid, { auto_disk_config: body.autoDiskConfig ? 1 : 0 })
       },
     })
     return undefined

@@ -155,7 +155,7 @@ export const createServer = operation({
     const answered = nova.config.get(apiConfig).enableInstancePassword ? adminPass : null
     return created(context, uuids[0] ?? '', {
       adminPass: answered,
-      diskConfig: body.diskConfig,
+      diskConfig: plan.server.autoDiskConfig ? 'AUTO' : 'MANUAL',
       groups: body.securityGroups ?? ['default'],
     })
   },
