@@ -39,6 +39,7 @@ export class Database implements Disposable {
   readonly #statements = new LRUCache<string, Statement>({ max: statementsKept })
   #afterCommit: (() => void)[] = []
   #questions: readonly Question[] = []
+  readonly #watchers: ((value: string | number | null) => void)[] = []
 
   /**
    * Opens, locks and migrates; `beside` another process it only opens.
@@ -64,6 +65,7 @@ export class Database implements Disposable {
       this.sqlite.pragma('foreign_keys = ON')
       this.sqlite.pragma('cache_size = -16000')
       this.sqlite.function('answers', (n: number, value: string | number | null) => Number(this.#questions[n]?.(value) ?? false))
+      this.sqlite.function('row_written', (n: number, value: string | number | null) => void this.#watchers[n]?.(value))
       if (beside) requireNewest(this.sqlite)
       else migrate(this.sqlite)
     } catch (error) {
@@ -94,6 +96,32 @@ export class Database implements Disposable {
     } finally {
       this.#questions = []
     }
+  }
+
+  /**
+   * Calls whenever this connection writes a row of `table`, by whatever statement, with the value of its `column`. It is called in the
+   * middle of the statement, whose transaction may yet be rolled back, and must not use the database.
+   * @throws {Error} when there is no such table or column.
+   */
+  onWrite(table: string, column: string, call: (value: string | number | null) => void): void {
+    const n = this.#watchers.push(call) - 1
+    for (const [event, row] of [
+      ['INSERT', 'NEW'],
+      ['UPDATE', 'OLD'],
+      ['DELETE', 'OLD'],
+    ])
+      this.sqlite.exec(
+        `CREATE TEMP TRIGGER row_written_${n}_${event} AFTER ${event} ON main.${table} BEGIN SELECT row_written(${n}, ${row}.${column}); END`,
+      )
+  }
+
+  /** A number that is another one after another connection, of this process or not, has written anything. */
+  get othersWrote(): number {
+    return this.prepare<{ data_version: number }>('PRAGMA data_version').get()?.data_version ?? 0
+  }
+
+  get inTransaction(): boolean {
+    return this.sqlite.inTransaction
   }
 
   /**

@@ -1,5 +1,6 @@
 /** From what a handler returned to the answer's bytes. */
 import type { RequestContext } from './context.ts'
+import { JsonText } from './json-text.ts'
 import { type AnyOperation, ByteStream, Reply } from './operation.ts'
 import type { Service } from './service.ts'
 import { requestIdHeaders, type Trace } from './trace.ts'
@@ -31,6 +32,6 @@ export function respond(
   }
   const isBytes = typeof body === 'string' || body instanceof Uint8Array
   if (!isBytes) headers['content-type'] ??= 'application/json'
-  const payload = isBytes ? (body as string) : JSON.stringify(body)
+  const payload = isBytes ? (body as string) : body instanceof JsonText ? body.text : JSON.stringify(body)
   return new Response(method === 'HEAD' ? null : payload, { status: code, headers })
 }

@@ -99,8 +99,7 @@ const changePassword = operation({
     const input = { uuid: instance.uuid, host: instance.host ?? '' }
     // After all that is asked of any server, so that one in another state is told of its state.
     const rows = () => {
-      if (!wantsAgent(nova.model.instances.keptProperties([instance.uuid]).get(instance.uuid) ?? {}))
-        throw conflict('QEMU guest agent is not enabled')
+      if (!wantsAgent(instance.imageProperties)) throw conflict('QEMU guest agent is not enabled')
     }
     const work = { saga: changePasswordSaga, input, rows, secret: request.body }
     const { outcome } = await nova.conductor.beginCapable(instance, changePasswordRule, callerOf(request.context), 'setPassword', work)

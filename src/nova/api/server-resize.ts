@@ -29,15 +29,14 @@ import { serverOf } from './servers.ts'
 type Resize = { flavorRef: string; autoDiskConfig: boolean }
 
 /** @throws {CloudError} `invalid` for a flavor to which this server cannot come. */
-function checkFlavor({ uuid, flavor, imageId }: Instance, next: Flavor, { images, model }: NovaApi): void {
+function checkFlavor({ flavor, imageId, imageProperties }: Instance, next: Flavor, { images }: NovaApi): void {
   if (next.flavorId === flavor.flavorId) throw invalid('When resizing, instances must change flavor!')
   if (next.rootGib === 0 && flavor.rootGib > 0) throw invalid('Resize to zero disk flavor is not allowed.')
   if (next.rootGib < flavor.rootGib || next.ephemeralGib < flavor.ephemeralGib)
     throw invalid('Unable to resize disk down: the flavor has less disk than the server.')
   const image = imageId === null ? null : images.get(imageId, null)
   if (image && image.minRamMib > next.memoryMib) throw invalid("Flavor's memory is too small for requested image.")
-  const kept = model.instances.keptProperties([uuid]).get(uuid) ?? {}
-  checkGuestWishes(next, { name: image?.name ?? '', properties: kept })
+  checkGuestWishes(next, { name: image?.name ?? '', properties: imageProperties })
 }
 
 /** @throws {CloudError} `conflict` while the server's host does not report itself. */

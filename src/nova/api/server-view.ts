@@ -16,9 +16,6 @@ export type ShownServer = {
   readonly attributes: boolean
   /** What the service on the server's host says of itself; `null` when the caller may not know. */
   readonly hostStatus: string | null
-  /** The image's properties as they were at boot, for 2.98. */
-  readonly imageProperties: Readonly<Record<string, string>>
-  readonly lockedReason: string | null
   readonly isDetailOfOne: boolean
   /** The uuid of its group, for 2.71. */
   readonly serverGroup: string | null
@@ -65,10 +62,10 @@ function flavorOf({ flavor }: Instance, context: RequestContext): unknown {
   }
 }
 
-function imageOf({ instance, imageProperties }: ShownServer, context: RequestContext): unknown {
+function imageOf({ instance }: ShownServer, context: RequestContext): unknown {
   if (instance.imageId === null) return ''
   const image = { id: instance.imageId, links: [bookmark(context, `/images/${instance.imageId}`)] }
-  return context.version < version('2.98') ? image : { ...image, properties: imageProperties }
+  return context.version < version('2.98') ? image : { ...image, properties: instance.imageProperties }
 }
 
 /** Shown to those who may see its details: administrators, or anybody when the fault is not an internal one. */
@@ -116,7 +113,7 @@ const common = {
     ({ isDetailOfOne, serverGroup }: ShownServer) => (isDetailOfOne ? (serverGroup === null ? [] : [serverGroup]) : undefined),
     { since: '2.71' },
   ),
-  locked_reason: field(({ lockedReason }: ShownServer) => lockedReason, { since: '2.73' }),
+  locked_reason: field(({ instance }: ShownServer) => instance.lockedReason, { since: '2.73' }),
 }
 
 /** Beyond the common fields; update and rebuild show these from 2.75 on. */
@@ -163,6 +160,23 @@ function groupsOf({ ports }: Instance): { name: string }[] | undefined {
 }
 
 export const serverView = view<ShownServer>({ ...common, ...extended })
+
+const written = new WeakMap<Instance, { readonly seen: string; readonly text: string }>()
+
+/**
+ * {@link serverView} as JSON. An instance that nobody has written to is the same object (see `InstanceReader`), and its text is kept
+ * with it for whoever sees the same of it next: the answer follows from the instance and from what is compared here.
+ */
+export function serverText(server: ShownServer, context: RequestContext): string {
+  const { instance, attributes, hostStatus, isDetailOfOne, serverGroup } = server
+  const { version: at, baseUrl, projectPrefix, principal } = context
+  const seen = `${at} ${baseUrl} ${projectPrefix} ${principal?.isAdmin} ${attributes} ${hostStatus} ${isDetailOfOne} ${serverGroup}`
+  const known = written.get(instance)
+  if (known?.seen === seen) return known.text
+  const text = JSON.stringify(serverView(server, context))
+  written.set(instance, { seen, text })
+  return text
+}
 
 const shortView = view<ShownServer>({ ...common, addresses: ({ instance }) => addressesOf(instance, false) })
 

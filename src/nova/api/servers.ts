@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { conflict } from '../../base/errors.ts'
-import { type Incoming, operation, Reply, type RequestContext, version } from '../../base/http/index.ts'
+import { type Incoming, JsonText, operation, Reply, type RequestContext, version } from '../../base/http/index.ts'
 import { apiConfig, type Instance, type InstanceSummary } from '../model/index.ts'
 import { planBuild } from './build-request.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
@@ -15,7 +15,7 @@ import { takeAtHand } from './server-aim.ts'
 import { serverCreateBody } from './server-create.ts'
 import { listServers, listSummaries, type ServerPage } from './server-list.ts'
 import { serverUpdateBody } from './server-update.ts'
-import { hostStatusOf, type ShownServer, serverSummary, serverView, updatedServerView } from './server-view.ts'
+import { hostStatusOf, type ShownServer, serverSummary, serverText, updatedServerView } from './server-view.ts'
 
 /** Reads, for all servers of an answer at once, what a view needs beside the rows. */
 export function shown(
@@ -36,29 +36,20 @@ export function shown(
   const services = showsHostStatus
     ? new Map(nova.model.hosts.services({ binary: 'nova-compute' }).map((service) => [service.host, service]))
     : null
-  const keepers =
-    context.version >= version('2.98') ? instances : context.version >= version('2.73') ? instances.filter(({ locked }) => locked) : []
-  const kept =
-    keepers.length > 0 ? nova.model.instances.keptProperties(keepers.map(({ uuid }) => uuid)) : new Map<string, Record<string, string>>()
   const groupOf = (uuid: string) =>
     isDetailOfOne && context.version >= version('2.71') ? (nova.model.serverGroups.ofServer(uuid)?.uuid ?? null) : null
-  return instances.map((instance) => {
-    const { locked_reason: lockedReason = null, ...imageProperties } = kept.get(instance.uuid) ?? {}
-    return {
-      instance,
-      attributes,
-      isDetailOfOne,
-      serverGroup: groupOf(instance.uuid),
-      hostStatus: statusOf(instance),
-      imageProperties,
-      lockedReason,
-    }
-  })
+  return instances.map((instance) => ({
+    instance,
+    attributes,
+    isDetailOfOne,
+    serverGroup: groupOf(instance.uuid),
+    hostStatus: statusOf(instance),
+  }))
 }
 
-const pageBody = (request: Incoming<undefined>, path: string, page: ServerPage<InstanceSummary>, servers: unknown[]) => {
+const pageLinks = (request: Incoming<undefined>, path: string, page: ServerPage<InstanceSummary>) => {
   const last = page.servers.at(-1)
-  return { servers, ...(page.isFull && last ? { servers_links: [nextLink(request.context, path, request.search, last.uuid)] } : {}) }
+  return page.isFull && last ? { servers_links: [nextLink(request.context, path, request.search, last.uuid)] } : {}
 }
 
 export const listServersOperation = operation({
@@ -69,12 +60,8 @@ export const listServersOperation = operation({
   policy: 'os_compute_api:servers:index',
   handle: (request, nova: NovaApi) => {
     const page = listSummaries(request, nova)
-    return pageBody(
-      request,
-      '/servers',
-      page,
-      page.servers.map((instance) => serverSummary(instance, request.context)),
-    )
+    const servers = page.servers.map((instance) => serverSummary(instance, request.context))
+    return { servers, ...pageLinks(request, '/servers', page) }
   },
 })
 
@@ -86,12 +73,8 @@ export const listServersDetail = operation({
   policy: 'os_compute_api:servers:detail',
   handle: (request, nova: NovaApi) => {
     const page = listServers(request, nova)
-    return pageBody(
-      request,
-      '/servers/detail',
-      page,
-      shown(request, nova, page.servers).map((server) => serverView(server, request.context)),
-    )
+    const servers = shown(request, nova, page.servers).map((server) => serverText(server, request.context))
+    return JsonText.list('servers', servers, pageLinks(request, '/servers/detail', page))
   },
 })
 
@@ -110,7 +93,7 @@ export const showServer = operation({
   query: noQuery,
   handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
     const [server] = shown(request, nova, [serverOf(request, nova)], true)
-    return { server: serverView(server!, request.context) }
+    return JsonText.of('server', serverText(server!, request.context))
   },
 })
 

@@ -82,7 +82,7 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
       const instance = deps.model.instances.get(context.input.uuid)
       const { host } = context.outputs.host
       try {
-        const args = await spawnArgs(instance, context.input, deps)
+        const args = await spawnArgs(instance, deps, context.input)
         await askCancellably(deps.queue, host, 'spawn', args, { lane: instance.uuid, signal: context.signal })
       } catch (error) {
         if (context.signal.aborted || !mayTryElsewhere(error)) throw error
@@ -144,8 +144,8 @@ function finishAction({ input, requestId }: Context, { model, clock }: Conductor
 /** What a host is told to make of a server. */
 export async function spawnArgs(
   instance: Instance,
-  input: Pick<BuildInput, 'imageProperties' | 'personality'>,
   deps: ConductorDeps,
+  { imageProperties = instance.imageProperties, personality = [] }: Partial<Pick<BuildInput, 'imageProperties' | 'personality'>> = {},
 ): Promise<SpawnArgs> {
   return {
     uuid: instance.uuid,
@@ -155,12 +155,12 @@ export async function spawnArgs(
     userId: instance.userId,
     flavor: instance.flavor,
     imageId: instance.imageId ?? '',
-    imageProperties: input.imageProperties,
+    imageProperties,
     kernelId: instance.kernelId,
     ramdiskId: instance.ramdiskId,
     disks: deps.model.extras.disksUnder(instance.uuid, instance.flavor),
     ports: instance.ports.map(({ portId, mac }) => ({ portId, mac })),
-    configDrive: await driveOf(instance, input.personality ?? [], deps),
+    configDrive: await driveOf(instance, personality, deps),
   }
 }
 

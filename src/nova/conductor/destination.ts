@@ -25,14 +25,14 @@ type Deps = Pick<ConductorDeps, 'model' | 'scheduler'>
 export function rankDestinations({ model, scheduler }: Deps, instance: Instance, wish: DestinationWish): Destination[] {
   const { flavor, host = null, node = null, forced = false, excluded } = wish
   if (forced && host !== null) return [namedHost(model, host, node)]
-  const { uuid, projectId, userId, spec } = instance
+  const { uuid, projectId, userId, spec, imageProperties } = instance
   const ranked = scheduler.rank({
     instanceUuid: uuid,
     projectId,
     userId,
     flavor,
     spec: { ...spec, requestedHost: host, requestedNode: node, isForced: false },
-    imageProperties: model.instances.keptProperties([uuid]).get(uuid) ?? {},
+    imageProperties,
     ignoreHosts: excluded,
   })
   return ranked.map((found) => ({ host: found.host, node: found.node, providerUuid: found.nodeUuid, zone: found.zone }))

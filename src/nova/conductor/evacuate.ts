@@ -75,8 +75,8 @@ export const evacuateServer = saga<EvacuateInput, ConductorDeps>('evacuate-serve
       const { uuid, stopped } = input
       const { host } = outputs.destination
       const { model, queue } = deps
-      const imageProperties = model.instances.keptProperties([uuid]).get(uuid) ?? {}
-      const args = await spawnArgs(model.instances.get(uuid), { imageProperties }, deps)
+      const instance = model.instances.get(uuid)
+      const args = await spawnArgs(instance, deps)
       model.instances.tryUpdate(uuid, { task_state: 'rebuild_spawning' }, { taskState: tasks })
       try {
         await askCancellably(queue, host, 'spawn', args, { lane: uuid, signal })

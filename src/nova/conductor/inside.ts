@@ -35,7 +35,7 @@ export const changePassword = saga<InsideInput, ConductorDeps>('change-password/
     async run({ input: { uuid, host }, signal }, { queue, adminPasswords, model, clock }) {
       const password = adminPasswords.get(uuid)
       if (password === undefined) throw unavailable('The password was lost when the service was started anew; set it again.')
-      const { os_type } = model.instances.keptProperties([uuid]).get(uuid) ?? {}
+      const { os_type } = model.instances.get(uuid).imageProperties
       const user = os_type === 'windows' ? 'Administrator' : 'root'
       const tooLate = new AbortController()
       const deadline = clock.after(agentPatienceMs, () =>

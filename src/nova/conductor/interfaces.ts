@@ -83,8 +83,7 @@ export const attachInterface = saga<AttachInput, ConductorDeps>('attach-interfac
   })
   .step('guest', {
     async run({ input: { uuid, host }, outputs }, { model, queue }) {
-      const { flavor } = model.instances.get(uuid)
-      const imageProperties = model.instances.keptProperties([uuid]).get(uuid) ?? {}
+      const { flavor, imageProperties } = model.instances.get(uuid)
       await askHost(queue, host, 'attachInterface', { uuid, portId: outputs.port.portId, flavor, imageProperties }, uuid)
     },
     commit(context, _output, deps) {

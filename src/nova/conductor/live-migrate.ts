@@ -105,8 +105,7 @@ async function bringOver({ input, outputs, requestId, signal }: Running, deps: C
   }
   goOn('preparing')
   const instance = model.instances.get(uuid)
-  const imageProperties = model.instances.keptProperties([uuid]).get(uuid) ?? {}
-  const spawn = await spawnArgs({ ...instance, imageId: model.extras.rootImage(uuid) ?? instance.imageId }, { imageProperties }, deps)
+  const spawn = await spawnArgs({ ...instance, imageId: model.extras.rootImage(uuid) ?? instance.imageId }, deps)
   const startTime = clock.text()
   try {
     const { to } = await askCancellably(queue, host, 'expectGuest', spawn, cancellable)

@@ -158,9 +158,8 @@ export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
       const source = instance.host ?? ''
       const { host } = outputs.destination
       const { current, new: next } = model.extras.flavors(uuid)
-      const imageProperties = model.instances.keptProperties([uuid]).get(uuid) ?? {}
       const flavored = { ...instance, flavor: next ?? current, imageId: model.extras.rootImage(uuid) ?? instance.imageId }
-      const spawn = await spawnArgs(flavored, { imageProperties }, deps)
+      const spawn = await spawnArgs(flavored, deps)
       const start = was === 'active'
       if (host === source) await askCancellably(queue, host, 'resize', { ...spawn, start }, { lane: uuid, signal })
       else {

@@ -38,8 +38,8 @@ async function open(options: TestComputeOptions = {}) {
 }
 type Scene = Awaited<ReturnType<typeof open>>
 
-function shelving({ cloud, uuid, model, now }: Scene, was: 'active' | 'paused' = 'active') {
-  const imageId = registerSnapshot({ model, images: cloud.images }, now(), 'u', { name: 'web1-shelved', kind: 'snapshot', properties: {} })
+function shelving({ cloud, uuid, now }: Scene, was: 'active' | 'paused' = 'active') {
+  const imageId = registerSnapshot({ images: cloud.images }, now(), 'u', { name: 'web1-shelved', kind: 'snapshot', properties: {} })
   const input = { uuid, host: 'host1', imageId, was, offload: false }
   return { imageId, outcome: cloud.conductor.begin(now(), shelveRule, anew(), { saga: shelveServer, input }) }
 }

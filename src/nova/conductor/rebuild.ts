@@ -66,7 +66,7 @@ export const rebuildServer = saga<RebuildInput, ConductorDeps>('rebuild-server/1
   .step('guest', {
     async run({ input, signal }, deps) {
       const { uuid, host, stopped } = input
-      const args = await spawnArgs(deps.model.instances.get(uuid), input, deps)
+      const args = await spawnArgs(deps.model.instances.get(uuid), deps, input)
       await askCancellably(deps.queue, host, 'spawn', args, { lane: uuid, signal })
       if (!stopped) return { power: PowerState.running }
       deps.model.instances.tryUpdate(uuid, { task_state: 'powering-off' }, { taskState: tasks })

@@ -14,7 +14,7 @@ const images = (cloud: TestCompute) => cloud.images.findByName('web1-shelved')
 async function begun(cloud: TestCompute): Promise<{ uuid: string; input: ShelveInput }> {
   const { model } = cloud.deps
   const instance = await cloud.build()
-  const imageId = registerSnapshot({ model, images: cloud.images }, instance, 'u', {
+  const imageId = registerSnapshot({ images: cloud.images }, instance, 'u', {
     name: 'web1-shelved',
     kind: 'snapshot',
     properties: {},

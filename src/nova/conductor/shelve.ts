@@ -135,8 +135,7 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
     run({ input: { uuid, host, spec }, earlier }, deps): Pick<Selection, 'host' | 'node' | 'zone'> {
       const instance = deps.model.instances.get(uuid)
       if (host !== null) return { host, node: instance.node ?? '', zone: instance.availabilityZone ?? '' }
-      const { projectId, userId, flavor } = instance
-      const imageProperties = deps.model.instances.keptProperties([uuid]).get(uuid) ?? {}
+      const { projectId, userId, flavor, imageProperties } = instance
       const ignoreHosts = (earlier as Selection[]).map((one) => one.host)
       return deps.scheduler.select({ instanceUuid: uuid, projectId, userId, flavor, spec, imageProperties, ignoreHosts })
     },
@@ -165,8 +164,7 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
         await askHost(deps.queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
         return
       }
-      const imageProperties = deps.model.instances.keptProperties([uuid]).get(uuid) ?? {}
-      const args = await spawnArgs({ ...instance, imageId: imageId ?? instance.imageId }, { imageProperties }, deps)
+      const args = await spawnArgs({ ...instance, imageId: imageId ?? instance.imageId }, deps)
       try {
         await askCancellably(deps.queue, host, 'spawn', args, { lane: uuid, signal })
       } catch (error) {

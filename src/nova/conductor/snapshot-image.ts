@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Images } from '../../image/index.ts'
 import type { Instance } from '../model/index.ts'
-import type { ConductorDeps } from './deps.ts'
 
 /** Of the image alone: these don't go over to its snapshots, or are told otherwise. */
 const notInherited =
@@ -20,14 +19,14 @@ export type SnapshotWish = {
  * @throws {CloudError} `invalid` or `forbidden` for names or values that can be no properties.
  */
 export function registerSnapshot(
-  { model, images }: Pick<ConductorDeps, 'model'> & { images: Pick<Images, 'register' | 'setProperties'> },
+  { images }: { images: Pick<Images, 'register' | 'setProperties'> },
   instance: Instance,
   userId: string | null,
   { name, kind, properties }: SnapshotWish,
 ): string {
   const id = randomUUID()
-  const kept = model.instances.keptProperties([instance.uuid]).get(instance.uuid) ?? {}
-  const inherited = Object.fromEntries(Object.entries(kept).filter(([key]) => key !== 'locked_reason' && !notInherited.test(key)))
+  const { imageProperties: kept } = instance
+  const inherited = Object.fromEntries(Object.entries(kept).filter(([key]) => !notInherited.test(key)))
   const origin = {
     image_type: kind,
     base_image_ref: kept.base_image_ref ?? instance.imageId ?? '',

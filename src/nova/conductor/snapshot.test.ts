@@ -10,7 +10,7 @@ function begun(cloud: TestCompute, uuid: string, backup: SnapshotInput['backup']
   const { model } = cloud.deps
   const properties: Record<string, string> = backup ? { backup_type: backup.type } : {}
   const wish = { name: 'web1 as it was', kind: backup ? 'backup' : 'snapshot', properties } as const
-  const imageId = registerSnapshot({ model, images: cloud.images }, model.instances.get(uuid), 'user-demo', wish)
+  const imageId = registerSnapshot({ images: cloud.images }, model.instances.get(uuid), 'user-demo', wish)
   model.instances.update(uuid, { task_state: backup ? 'image_backup' : 'image_snapshot_pending' })
   return { uuid, host: 'host1', imageId, backup }
 }

@@ -77,7 +77,6 @@ export {
 export { type GuestDevice, type GuestDisk, type GuestKey, GuestRecords, type RootDevices } from './guest-records.ts'
 export { type ComputeNode, type Hosts, internalZone, type Service } from './hosts.ts'
 export type { Expected, Fault, Instance, InstanceChange, InstanceSummary, InstanceViewer, NewInstance, RequestSpec } from './instance.ts'
-export { instanceColumns, instanceJoins } from './instance-rows.ts'
 export { Instances } from './instances.ts'
 export type { Keypair, Keypairs } from './keypairs.ts'
 export type { Migration, MigrationStatus, Migrations, MigrationType } from './migrations.ts'

@@ -1,4 +1,5 @@
 /** From rows to instances: the columns that are read together, and what they mean. */
+import { remembered } from '../../base/remembered.ts'
 import { embeddedFlavor } from './flavors.ts'
 import type { Fault, Instance, RequestSpec } from './instance.ts'
 import { networkInfoOf } from './network-info.ts'
@@ -10,14 +11,28 @@ export const instanceColumns = `i.id, i.uuid, i.display_name, i.display_descript
   i.reservation_id, i.vm_state, i.task_state, i.power_state, i.host, i.node, i.availability_zone, i.user_data, i.config_drive, i.root_device_name, i.access_ip_v4, i.access_ip_v6, i.auto_disk_config,
   i.progress, i.locked, i.locked_by, i.created_at, i.updated_at, i.launched_at, i.terminated_at, i.deleted, e.flavor, e.trusted_certs, c.network_info, r.spec,
   (SELECT json_group_object(m.key, m.value) FROM instance_metadata m WHERE m.instance_uuid = i.uuid) AS metadata,
-  (SELECT json_group_array(t.tag) FROM tags t WHERE t.resource_id = i.uuid) AS tags`
+  (SELECT json_group_array(t.tag) FROM tags t WHERE t.resource_id = i.uuid) AS tags,
+  (SELECT json_group_object(s.key, s.value) FROM instance_system_metadata s
+   WHERE s.instance_uuid = i.uuid AND (substr(s.key, 1, 6) = 'image_' OR s.key = 'locked_reason') AND s.deleted = 0) AS kept,
+  CASE WHEN i.vm_state = 'error' OR i.deleted <> 0 THEN
+    (SELECT json_object('code', f.code, 'message', f.message, 'details', f.details, 'created', f.created_at)
+     FROM instance_faults f WHERE f.instance_uuid = i.uuid ORDER BY f.id DESC LIMIT 1) END AS fault`
 export const instanceJoins = `FROM instances i JOIN instance_extra e ON e.instance_uuid = i.uuid LEFT JOIN instance_info_caches c ON c.instance_uuid = i.uuid LEFT JOIN request_specs r ON r.instance_uuid = i.uuid`
 
 const emptySpec: RequestSpec = { schedulerHints: {}, pinnedZone: null, requestedHost: null, requestedNode: null }
 
 const text = (value: string | number | null | undefined): string | null => (value === null || value === undefined ? null : String(value))
 
-export function toInstance(row: Row, fault: Fault | null): Instance {
+/** Servers of one image have the same. */
+const keptOf = remembered((text): Pick<Instance, 'imageProperties' | 'lockedReason'> => {
+  const { locked_reason: lockedReason = null, ...properties } = JSON.parse(text) as Record<string, string>
+  return {
+    imageProperties: Object.fromEntries(Object.entries(properties).map(([key, value]) => [key.slice('image_'.length), value])),
+    lockedReason,
+  }
+})
+
+export function toInstance(row: Row): Instance {
   return {
     id: row.id,
     uuid: row.uuid,
@@ -59,6 +74,7 @@ export function toInstance(row: Row, fault: Fault | null): Instance {
     trustedCerts: row.trusted_certs === null ? null : (JSON.parse(String(row.trusted_certs)) as string[]),
     metadata: row.metadata === '{}' ? {} : (JSON.parse(String(row.metadata)) as Record<string, string>),
     tags: row.tags === '[]' ? [] : (JSON.parse(String(row.tags)) as string[]).sort(),
-    fault,
+    ...keptOf(String(row.kept)),
+    fault: row.fault === null ? null : (JSON.parse(String(row.fault)) as Fault),
   }
 }

@@ -61,7 +61,11 @@ export type Instance = {
   readonly trustedCerts: readonly string[] | null
   readonly metadata: Readonly<Record<string, string>>
   readonly tags: readonly string[]
+  /** The newest one of a server that shows one: that has failed, or is deleted. */
   readonly fault: Fault | null
+  /** Those of its image as they were at boot. */
+  readonly imageProperties: Readonly<Record<string, string>>
+  readonly lockedReason: string | null
 }
 
 export type InstanceSummary = Pick<Instance, 'uuid' | 'name'>

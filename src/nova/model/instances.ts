@@ -9,22 +9,23 @@ import { randomUUID } from 'node:crypto'
 import type { Question } from '../../base/db/index.ts'
 import { conflict, notFound } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
-import { remembered } from '../../base/remembered.ts'
 import { BlockDevices } from './block-devices.ts'
 import { planDisks } from './disk-plan.ts'
 import { embedFlavor } from './flavors.ts'
-import type { Expected, Fault, Instance, InstanceChange, InstanceSummary, InstanceViewer, NewInstance, RequestSpec } from './instance.ts'
+import type { Expected, Instance, InstanceChange, InstanceSummary, InstanceViewer, NewInstance, RequestSpec } from './instance.ts'
 import { keypairsText } from './instance-extras.ts'
-import { instanceColumns, instanceJoins, type Row, toInstance } from './instance-rows.ts'
+import { InstanceReader } from './instance-reader.ts'
 import { type InstancePort, networkInfoText } from './network-info.ts'
 
 export class Instances {
   readonly #db: Ground['db']
   readonly #clock: Ground['clock']
+  readonly #reader: InstanceReader
 
   constructor({ db, clock }: Pick<Ground, 'db' | 'clock'>) {
     this.#db = db
     this.#clock = clock
+    this.#reader = new InstanceReader(db)
   }
 
   /** In the caller's transaction, with its quota check and its saga. */
@@ -90,11 +91,8 @@ export class Instances {
   }
 
   find(uuid: string, viewer: InstanceViewer = null, { deleted = false }: { deleted?: boolean } = {}): Instance | null {
-    const rows = this.#db
-      .prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} WHERE i.uuid = ? ${deleted ? '' : 'AND i.deleted = 0'}`)
-      .all(uuid)
-    const [found] = this.#complete(rows)
-    if (!found || (viewer && !viewer.isAdmin && found.projectId !== viewer.projectId)) return null
+    const found = this.#reader.find(uuid)
+    if (!found || (found.deleted && !deleted) || (viewer && !viewer.isAdmin && found.projectId !== viewer.projectId)) return null
     return found
   }
 
@@ -105,13 +103,13 @@ export class Instances {
     return found
   }
 
-  /** Rows of a query over {@link instanceColumns} and {@link instanceJoins}, made whole. */
+  /** Those of a condition, an order and a limit that name columns of `i` alone. */
   list(where: string, parameters: Record<string, unknown>, questions: readonly Question[] = []): Instance[] {
-    const statement = this.#db.prepare<Row>(`SELECT ${instanceColumns} ${instanceJoins} ${where}`)
-    return this.#complete(this.#db.answering(questions, () => statement.all(parameters)))
+    const statement = this.#db.prepare<{ uuid: string }>(`SELECT i.uuid FROM instances i ${where}`)
+    return this.#reader.read(this.#db.answering(questions, () => statement.all(parameters)).map(({ uuid }) => uuid))
   }
 
-  /** What a list without details shows, of the same query: `where` may name columns of `i` alone. */
+  /** What a list without details shows, of the same query. */
   summaries(where: string, parameters: Record<string, unknown>, questions: readonly Question[] = []): InstanceSummary[] {
     const statement = this.#db.prepare<InstanceSummary>(`SELECT i.uuid, i.display_name AS name FROM instances i ${where}`)
     return this.#db.answering(questions, () => statement.all(parameters))
@@ -196,17 +194,6 @@ export class Instances {
     return Object.fromEntries(rows.map(({ key, value }) => [key, value]))
   }
 
-  /** Of many servers at once: their images' properties as they were at boot, without Nova's prefix, and the reason of a lock. */
-  keptProperties(uuids: readonly string[]): Map<string, Readonly<Record<string, string>>> {
-    const rows = this.#db
-      .prepare<{ uuid: string; kept: string }>(
-        `SELECT uuids.value AS uuid, (SELECT json_group_object(iif(key = 'locked_reason', key, substr(key, 7)), value) FROM instance_system_metadata
-         WHERE instance_uuid = uuids.value AND (substr(key, 1, 6) = 'image_' OR key = 'locked_reason') AND deleted = 0) AS kept FROM json_each(?) uuids`,
-      )
-      .all(JSON.stringify(uuids))
-    return new Map(rows.map(({ uuid, kept }) => [uuid, keptOf(kept)]))
-  }
-
   /** Adds and changes; a null value removes. */
   setSystemMetadata(uuid: string, change: Readonly<Record<string, string | null>>): void {
     this.#db.transaction(() => {
@@ -254,22 +241,7 @@ export class Instances {
         .run(now, uuid, key, value)
     }
   }
-
-  #complete(rows: Row[]): Instance[] {
-    const failed = rows.filter((row) => row.vm_state === 'error' || row.deleted !== 0)
-    if (failed.length === 0) return rows.map((row) => toInstance(row, null))
-    const found = this.#db
-      .prepare<Fault & { uuid: string }>(
-        'SELECT instance_uuid AS uuid, code, message, details, created_at AS created FROM instance_faults WHERE instance_uuid IN (SELECT value FROM json_each(?)) ORDER BY id',
-      )
-      .all(JSON.stringify(failed.map((row) => row.uuid)))
-    const faults = new Map<string, Fault>(found.map(({ uuid, ...fault }) => [uuid, fault]))
-    return rows.map((row) => toInstance(row, faults.get(row.uuid) ?? null))
-  }
 }
-
-/** Servers of one image have the same properties. */
-const keptOf = remembered((text: string) => JSON.parse(text) as Readonly<Record<string, string>>)
 
 const keypairOf = ({ keyName, keyData, keyType }: NewInstance) =>
   keyName === null ? null : { name: keyName, publicKey: keyData ?? '', type: keyType ?? 'ssh' }

@@ -89,9 +89,8 @@ export function likeImagesOn(model: Model, except: string): ScheduleRequest['lik
   const count = () => {
     const found = new Map<string, number>()
     const servers = model.instances.onHost(null).filter(({ uuid, host }) => uuid !== except && host !== null)
-    const properties = model.instances.keptProperties(servers.map(({ uuid }) => uuid))
-    for (const { uuid, host } of servers) {
-      for (const [name, value] of Object.entries(properties.get(uuid) ?? {})) {
+    for (const { host, imageProperties } of servers) {
+      for (const [name, value] of Object.entries(imageProperties)) {
         const key = `${host} ${name}=${value}`
         found.set(key, (found.get(key) ?? 0) + 1)
       }

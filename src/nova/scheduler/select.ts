@@ -98,13 +98,17 @@ export function makeScheduler(
     const nodes = model.hosts.nodes()
     const services = new Map(model.hosts.services({ binary: 'nova-compute' }).map((service) => [service.host, service]))
     const aggregates = model.aggregates.list()
-    const kept = limits.queryPlacementForImageTypeSupport ? model.instances.keptProperties([request.instanceUuid]) : null
-    const question = questionOf(request, kept?.get(request.instanceUuid)?.disk_format, limits)
+    const instance = model.instances.find(request.instanceUuid)
+    const question = questionOf(
+      request,
+      limits.queryPlacementForImageTypeSupport ? instance?.imageProperties.disk_format : undefined,
+      limits,
+    )
     const answer = ask(placement, question)
     const scheduled = scheduleRequest(request, model, groupOf(request, nodes, model, placement), {
       ...isolationOf(request, aggregates, question.required, limits),
       likeImages: likeImagesOn(model, request.instanceUuid),
-      imageId: knowsImages ? (model.instances.find(request.instanceUuid, null)?.imageId ?? null) : null,
+      imageId: knowsImages ? (instance?.imageId ?? null) : null,
     })
     const { requestedHost, requestedNode, isForced } = request.spec
     const asked = isForced && (requestedHost !== null || requestedNode !== null) ? always : [...always, ...enabled]
