@@ -181,4 +181,27 @@ describe('reconciling', () => {
     await cloud.conductor.watch.reconcile('host1', { resumeGuests: true })
     expect((await cloud.drivers[0]?.info(uuid))?.power).toBe(PowerState.running)
   })
+
+  it('starts them when the hypervisor answers, though that is long after the start, and once', async () => {
+    await using cloud = await testCompute({ flags: { 'DEFAULT.resume_guests_state_on_host_boot': 'true' } })
+    const [driver] = cloud.drivers
+    const uuids = [await cloud.build(), await cloud.build()].map(({ uuid }) => uuid)
+    const powers = () => Promise.all(uuids.map(async (uuid) => (await driver?.info(uuid))?.power))
+    const cut = async () => {
+      driver?.happen(uuids[0] ?? '', 'crash')
+      await driver?.suspend(uuids[1] ?? '')
+      await cloud.settle()
+      for (const uuid of uuids) cloud.deps.model.instances.update(uuid, { vm_state: 'active', power_state: PowerState.running })
+    }
+    await cut()
+    driver?.failNext('list', 'host-down')
+    await cloud.conductor.watch.recover()
+    expect(await powers()).toEqual([PowerState.crashed, PowerState.suspended])
+    await cloud.conductor.watch.reconcile('host1')
+    expect(await powers()).toEqual([PowerState.running, PowerState.running])
+    await cut()
+    await cloud.conductor.watch.reconcile('host1')
+    expect(await powers()).toEqual([PowerState.crashed, PowerState.suspended])
+    expect(uuids.map((uuid) => cloud.deps.model.instances.get(uuid).vmState)).toEqual(['stopped', 'stopped'])
+  })
 })

@@ -56,6 +56,8 @@ export class HostWatch implements AsyncDisposable {
   #timers: Timer[] = []
   /** Guests that changed while a saga was on them: they are looked at when it has ended. */
   readonly #told = new Set<string>()
+  /** Hosts whose guests of before are to be started once they answer, which may be long after the start. */
+  readonly #toResume = new Set<string>()
 
   constructor(deps: ConductorDeps, { host }: { host: string }) {
     this.#deps = deps
@@ -70,7 +72,7 @@ export class HostWatch implements AsyncDisposable {
       queue.subscribe(guestChanged, ({ payload }) => void this.#guestChanged(payload as GuestChanged)),
       queue.subscribe(guestCopied, ({ payload }) => recordCopied(this.#deps, payload as GuestCopied)),
       queue.subscribe(guestUploading, ({ payload }) => this.#uploading(payload as GuestUploading)),
-      queue.subscribe(hostConnected, ({ payload }) => void this.reconcile((payload as { host: string }).host, { resumeGuests: false })),
+      queue.subscribe(hostConnected, ({ payload }) => void this.reconcile((payload as { host: string }).host)),
       queue.subscribe('network.changed', ({ payload }) => {
         const { deviceId } = payload as { deviceId?: string | null }
         if (deviceId) this.refreshPorts(deviceId)
@@ -96,7 +98,10 @@ export class HostWatch implements AsyncDisposable {
     sagas.resume()
     this.#releaseForgotten()
     this.#lookLater()
-    for (const { host } of model.hosts.nodes()) await this.reconcile(host, { resumeGuests: resumeGuestsStateOnHostBoot })
+    for (const { host } of model.hosts.nodes()) {
+      if (resumeGuestsStateOnHostBoot) this.#toResume.add(host)
+      await this.reconcile(host)
+    }
     if (syncPowerStateInterval > 0) this.#every(syncPowerStateInterval * 1000, () => this.#reconcileAll())
     if (reclaimInstanceInterval > 0) this.#every(instanceDeleteInterval * 1000, async () => this.#reclaim(reclaimInstanceInterval * 1000))
     if (resizeConfirmWindow > 0) this.#every(unconfirmedPollMs, async () => this.#confirmResizes(resizeConfirmWindow * 1000))
@@ -111,9 +116,10 @@ export class HostWatch implements AsyncDisposable {
   }
 
   /** Compares one host with its records; a host that does not answer is left for the next time. */
-  async reconcile(host: string, { resumeGuests }: { resumeGuests: boolean }): Promise<void> {
+  async reconcile(host: string, { resumeGuests = this.#toResume.has(host) } = {}): Promise<void> {
     try {
       await reconcileHost(this.#deps, host, { resumeGuests, powerOff: (instance) => this.#powerOff(instance) })
+      this.#toResume.delete(host)
     } catch (error) {
       this.#deps.log.warn({ host, err: error }, `host not reconciled: ${messageOf(error)}`)
     }
@@ -135,7 +141,7 @@ export class HostWatch implements AsyncDisposable {
     const isDown = (): boolean => model.hosts.services({ host: report.host, binary: 'nova-compute' }).some(({ up }) => !up)
     const wasDown = isDown()
     recordHost(this.#deps, report)
-    if (wasDown && !isDown()) void this.reconcile(report.host, { resumeGuests: false })
+    if (wasDown && !isDown()) void this.reconcile(report.host)
   }
 
   /** Deleted servers whose time to be restored is over go for good. */
@@ -186,7 +192,7 @@ export class HostWatch implements AsyncDisposable {
   }
 
   async #reconcileAll(): Promise<void> {
-    for (const { host } of this.#deps.model.hosts.nodes()) await this.reconcile(host, { resumeGuests: false })
+    for (const { host } of this.#deps.model.hosts.nodes()) await this.reconcile(host)
   }
 
   /** A task that no unfinished saga works on would stay for ever: the server is told apart from one in work. */

@@ -203,7 +203,10 @@ export function makeFakeDriver(deps: FakeDriverDeps): FakeDriver {
       faults.check('resources', host)
       return fakeResources(host, config, [...guests.values()], clock.now())
     },
-    list: async () => [...guests.values()].map(({ uuid, name, power }) => ({ uuid, name, power })),
+    async list() {
+      faults.check('list', host)
+      return [...guests.values()].map(({ uuid, name, power }) => ({ uuid, name, power }))
+    },
     async info(uuid) {
       const guest = guests.get(uuid)
       return guest ? { uuid, name: guest.name, power: guest.power } : null

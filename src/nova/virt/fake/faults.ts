@@ -14,6 +14,7 @@ const actions = [
   'consoleOutput',
   'console',
   'resources',
+  'list',
   'snapshot',
   'rescue',
   'unrescue',
