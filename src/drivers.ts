@@ -2,6 +2,7 @@
  * Which hypervisor and which network: what was asked for, or what proves usable here. The first start may take
  * seconds, since libvirt is believed only when a guest has been started.
  */
+import { readdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from './base/clock.ts'
@@ -62,11 +63,20 @@ async function chooseKind({ config, log, dataDir }: DriverDeps, wanted: 'auto' |
   const { probeLibvirt } = await loadLibvirt()
   const { ok, problems } = await probeLibvirt({ uri: libvirtUri(config), memory: join(dataDir, 'libvirt-probe.json') })
   const said = problems.map(({ what, remedy }) => `${what} (remedy: ${remedy})`)
+  if (!ok && (await hasGuests(dataDir))) {
+    for (const line of said) log.error(`hypervisor: ${line}`)
+    log.error('the guests of this cloud are on libvirt: they are waited for')
+    return 'libvirt'
+  }
   if (!ok && wanted === 'libvirt') throw new CloudError('unavailable', `No guest can run on this host: ${said.join('; ')}`)
   for (const line of said) log.warn(`hypervisor: ${line}`)
   if (!ok) log.warn('no usable hypervisor: guests are pretended (--driver fake)')
   return ok ? 'libvirt' : 'fake'
 }
+
+/** Whether guests were made by libvirt here: then nobody is to pretend them, though libvirt may come up after us. */
+const hasGuests = async (dataDir: string): Promise<boolean> => (await readdir(instancesIn(dataDir)).catch(() => [])).length > 0
+const instancesIn = (dataDir: string): string => join(dataDir, 'instances')
 
 /** The first has the compute host's own name, the others a number behind it. */
 function fakeDrivers({ config, clock, log, dataDir }: DriverDeps): ComputeDriver[] {
@@ -91,7 +101,7 @@ async function libvirtDrivers({ config, clock, log, dataDir, credentials }: Driv
       host: config.get(computeConfig).host || hostname(),
       dataDir,
       uri: libvirtUri(config),
-      instancesDir: join(dataDir, 'instances'),
+      instancesDir: instancesIn(dataDir),
       runDir: join(runDir, credentials.prefix, 'guests'),
       clock,
       log,
