@@ -21,7 +21,7 @@ const never = new AbortController().signal
 
 /** What the guest itself sees of what it was given, told at every boot. */
 const script = `#!/bin/sh
-rm -f /data/.tiny/user-data-done
+rm -f /data/.tiny/user-data-done; sync
 cd /sys/devices/system/cpu
 for cpu in cpu[0-9]*; do echo "see $cpu package $(cat $cpu/topology/physical_package_id) core $(cat $cpu/topology/core_id)."; done
 echo "see random $(cat /sys/class/misc/hw_random/rng_current)."
