@@ -1,6 +1,6 @@
 /**
  * An administrator's word on a server in work, which holds once what worked on it has turned back. Until then the server keeps the
- * task: one hand at a time. Where nothing is left of a guest, the word that it is active would be untrue.
+ * task: one hand at a time. That it is active is said of no guest that is off or paused by then, nor where no guest is left.
  */
 import { CloudError } from '../../base/errors.ts'
 import { saga } from '../../base/saga/index.ts'
@@ -9,10 +9,17 @@ import { GuestError, type GuestInfo, PowerState } from '../virt/index.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { failureOf } from './faults.ts'
-import { verdict } from './power-sync.ts'
 
 export type ResetState = Extract<VmState, 'active' | 'error'>
 export type ResetInput = { uuid: string; vmState: ResetState }
+
+/** What an active server is by its guest's power, when what changed that had no way back. */
+const stands: Partial<Record<PowerState, VmState>> = {
+  [PowerState.paused]: 'paused',
+  [PowerState.suspended]: 'suspended',
+  [PowerState.shutdown]: 'stopped',
+  [PowerState.crashed]: 'stopped',
+}
 
 /** What its host says of the guest, after all that it was told before; `unknown` when it does not answer. */
 type Found = { guest: GuestInfo | null | 'unknown' }
@@ -34,10 +41,9 @@ export const resetServer = saga<ResetInput, ConductorDeps>('reset-server/1').ste
     if (!instance) return
     const change = (columns: InstanceChange) => model.instances.update(uuid, { task_state: null, progress: 0, ...columns })
     if (guest === 'unknown') change({ vm_state: vmState })
-    else if (guest !== null) {
-      const found = verdict({ vmState, powerState: instance.powerState, taskState: null }, guest)
-      change(found.kind === 'record' ? { vm_state: found.vmState, power_state: found.powerState } : { vm_state: vmState })
-    } else if (instance.vmState === 'shelved_offloaded') change(vmState === 'error' ? { vm_state: vmState } : {})
+    else if (guest !== null)
+      change({ vm_state: vmState === 'error' ? vmState : (stands[guest.power] ?? vmState), power_state: guest.power })
+    else if (instance.vmState === 'shelved_offloaded') change(vmState === 'error' ? { vm_state: vmState } : {})
     else {
       change({ vm_state: 'error', power_state: PowerState.noState })
       const gone = new GuestError(uuid, 'not-found', `the state of instance ${uuid} was reset while its guest was made`)
