@@ -1,5 +1,5 @@
 /** From nothing to the first answered list of servers, and what the process takes up while nobody asks for anything. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,9 @@ import { atMost, type CaseResult, cpuMs, median, plain, pssMib } from '../measur
 import { adminPassword, passwordLogin, tokenOf } from '../session.ts'
 import { encode, Wire } from '../wire.ts'
 
-const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+/** Which program is started, and where it keeps what is compiled. */
+type Program = { command: readonly string[]; cache: string }
 const rounds = 5
 const deadlineMs = 30_000
 const pollMs = 2
@@ -19,21 +21,13 @@ const restMs = 15_000
 export async function restCase(): Promise<CaseResult> {
   const dir = mkdtempSync(join(tmpdir(), 'minicloud-rest-'))
   try {
-    const cache = join(dir, 'cache')
-    const uncompiled = await start(join(dir, 'virgin'), cache)
+    const checkout: Program = { command: [process.execPath, join(root, 'src/main.ts')], cache: join(dir, 'cache') }
+    const uncompiled = await start(join(dir, 'virgin'), checkout)
     await uncompiled.end()
-    const firsts: number[] = []
-    const restarts: number[] = []
-    for (let round = 0; round < rounds; round++) {
-      const dataDir = join(dir, `data-${round}`)
-      const first = await start(dataDir, cache)
-      firsts.push(first.seconds)
-      await first.end()
-      const again = await start(dataDir, cache, first.token)
-      restarts.push(again.seconds)
-      await again.end()
-    }
-    const resting = await start(join(dir, 'data-0'), cache)
+    const { firsts, restarts } = await starts(checkout, join(dir, 'data'))
+    execFileSync(process.execPath, [join(root, 'scripts/build.ts'), join(dir, 'dist')], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const built = await starts({ command: [join(dir, 'dist/minicloud')], cache: join(dir, 'none') }, join(dir, 'built'))
+    const resting = await start(join(dir, 'data-0'), checkout)
     await delay(restMs)
     const memory = pssMib(resting.pid)
     const before = cpuMs(resting.pid)
@@ -47,6 +41,8 @@ export async function restCase(): Promise<CaseResult> {
         atMost('start → first GET /servers answered, with the token of before', median(restarts), 's', 0.5),
         atMost('first start, empty data directory → the same, with log-in', median(firsts), 's', 0.5),
         plain('  and nothing compiled yet', uncompiled.seconds, 's'),
+        atMost('the executable: start', median(built.restarts), 's', 0.5),
+        atMost('the executable: first start, with log-in', median(built.firsts), 's', 0.5),
         atMost('memory (PSS) at rest', memory, 'MiB', 120),
         { what: 'processes', value: String(processes), bar: '1', met: processes === 1 },
         plain('CPU at rest', idle, '%'),
@@ -57,13 +53,30 @@ export async function restCase(): Promise<CaseResult> {
   }
 }
 
+/** Each round a first start and another one, in seconds. */
+async function starts(program: Program, dataDirs: string): Promise<{ firsts: number[]; restarts: number[] }> {
+  const firsts: number[] = []
+  const restarts: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    const dataDir = `${dataDirs}-${round}`
+    const first = await start(dataDir, program)
+    firsts.push(first.seconds)
+    await first.end()
+    const again = await start(dataDir, program, first.token)
+    restarts.push(again.seconds)
+    await again.end()
+  }
+  return { firsts, restarts }
+}
+
 type Started = { seconds: number; token: string; pid: number; end: () => Promise<void> }
 
 /** @throws {Error} when no list is answered within the deadline. */
-async function start(dataDir: string, cache: string, known?: string): Promise<Started> {
+async function start(dataDir: string, { command, cache }: Program, known?: string): Promise<Started> {
   const port = await freePort()
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [main, 'serve', '--data-dir', dataDir, '--port', String(port), '--driver', 'fake'], {
+  const [program = '', ...args] = command
+  const child = spawn(program, [...args, 'serve', '--data-dir', dataDir, '--port', String(port), '--driver', 'fake'], {
     stdio: ['ignore', 'ignore', openSync(`${dataDir}.log`, 'a', 0o600)],
     env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_COMPILE_CACHE: cache },
   })
