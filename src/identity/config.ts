@@ -25,5 +25,4 @@ export const bootstrapConfig = section('bootstrap', {
 
 export const identitySections = [identityConfig, tokenConfig, bootstrapConfig]
 
-export type IdentityValues = SectionValues<typeof identityConfig>
 export type TokenValues = SectionValues<typeof tokenConfig>

@@ -40,8 +40,8 @@ import { Revocations } from './tokens/revocations.ts'
 import { Tokens } from './tokens/tokens.ts'
 import { Users } from './users.ts'
 
-export { type Bootstrapped, type BootstrapSeed, type CatalogSeed, defaultCatalog, defaultDomainId } from './bootstrap.ts'
-export { bootstrapConfig, identityConfig, identitySections, tokenConfig } from './config.ts'
+export { type Bootstrapped, type BootstrapSeed, type CatalogSeed, defaultCatalog } from './bootstrap.ts'
+export { bootstrapConfig, identitySections } from './config.ts'
 export type { Passwords } from './passwords.ts'
 
 export type ProjectSummary = { id: string; name: string; domainId: string | null; enabled: boolean }

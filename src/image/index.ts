@@ -43,13 +43,11 @@ export { type ImageReader, type Inspection, inspect } from './inspect/index.ts'
 export type { ListQuery } from './list.ts'
 export {
   convert,
-  createDisk,
   createOverlay,
   type DiskFile,
   type DiskFormat,
   type DiskInfo,
   info as diskInfo,
-  QemuImgFailed,
   type QemuImgOptions,
   resize,
 } from './qemu-img.ts'

@@ -9,7 +9,6 @@ export {
   networkDialect,
   novaDialect,
   placementDialect,
-  titleOf,
 } from './faults.ts'
 export { JsonText } from './json-text.ts'
 export { type Microversions, type Version, version, versionText } from './microversion.ts'

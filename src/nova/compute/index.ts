@@ -1,6 +1,6 @@
 export { capabilityWords } from './capable.ts'
 export { computeConfig } from './config.ts'
-export { guestSpec, wantsAgent } from './guest-spec.ts'
+export { wantsAgent } from './guest-spec.ts'
 export { topologyFor } from './guest-tuning.ts'
 export { ComputeManager, type ImageFiles, type ManagerDeps, type Plugs } from './manager.ts'
 export {

@@ -51,7 +51,7 @@ function firstWithRoom(deps: Deps, instance: Instance, wish: DestinationWish, cl
  * The source's room becomes the migration's, and the server claims its flavor at the destination.
  * @throws {CloudError} `conflict` when the destination has no room; then nothing has changed.
  */
-export function claimMove(
+function claimMove(
   { placement }: Pick<Deps, 'placement'>,
   { instance, migrationUuid, providerUuid, flavor }: { instance: Owner; migrationUuid: string; providerUuid: string; flavor: Flavor },
 ): void {

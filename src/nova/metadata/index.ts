@@ -17,7 +17,7 @@ import { MetadataServer } from './http.ts'
 import { byNetwork, type Identify, onPort, plainAddress } from './identify.ts'
 import { makeVendorData, type ServiceToken } from './vendor-data.ts'
 
-export { metadataConfig, metadataSections, neutronConfig } from './config.ts'
+export { metadataSections } from './config.ts'
 export type { DriveFile, InjectedFile } from './config-drive.ts'
 export type { ServiceToken } from './vendor-data.ts'
 

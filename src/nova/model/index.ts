@@ -56,7 +56,7 @@ export function makeModel(ground: Ground): Model {
 
 export type { InstanceAction, InstanceActionEvent, InstanceActions } from './actions.ts'
 export { type Aggregate, type Aggregates, zoneOfAggregate } from './aggregates.ts'
-export { auditPeriod, lastPeriod } from './audit-period.ts'
+export { lastPeriod } from './audit-period.ts'
 export type { BlockDevices, VolumeAttachment } from './block-devices.ts'
 export { booleanWord, saysYes } from './boolean-words.ts'
 export { apiConfig, glanceConfig, novaConfig, quotaConfig } from './config.ts'

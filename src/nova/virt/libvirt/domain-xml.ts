@@ -11,7 +11,7 @@ import { oneLine } from '../text.ts'
 import { bandwidthXml, cpuTuneXml, ioTuneXml, processorFeaturesXml, rngRateXml, topologyXml, untuned, watchdogXml } from './tuning-xml.ts'
 import { el, type Xml } from './xml.ts'
 
-export const metadataNamespace = 'https://minicloud.invalid/xmlns/instance/1'
+const metadataNamespace = 'https://minicloud.invalid/xmlns/instance/1'
 
 export type DiskFile = {
   readonly spec: Pick<DiskSpec, 'device' | 'bus' | 'kind' | 'bootIndex' | 'serial'>
