@@ -1,13 +1,12 @@
 /**
  * Flavors: what a server is made of. Sizes are MiB and GiB, whatever the columns are called.
  *
- * An instance keeps a copy of its flavor, so a flavor may be deleted while servers of it live.
+ * An instance keeps a copy of its flavor (embedded-flavors.ts), so a flavor may be deleted while servers of it live.
  *
  * @see https://docs.openstack.org/nova/latest/user/flavors.html
  */
 import { conflict, notFound } from '../../base/errors.ts'
 import type { Ground } from '../../base/ground.ts'
-import { remembered } from '../../base/remembered.ts'
 
 export type Flavor = {
   readonly id: number
@@ -30,7 +29,7 @@ export type NewFlavor = Omit<Flavor, 'id' | 'disabled'>
 /** Whose eyes: private flavors are seen by the projects they were granted to, and by administrators. */
 export type FlavorViewer = { projectId: string | null; isAdmin: boolean }
 
-type Row = {
+export type FlavorRow = {
   id: number
   flavorid: string
   name: string
@@ -51,7 +50,7 @@ const select = `SELECT f.id, f.flavorid, f.name, f.vcpus, f.memory_mb, f.root_gb
 const visible =
   '(@isAdmin = 1 OR f.is_public = 1 OR EXISTS (SELECT 1 FROM flavor_projects p WHERE p.flavor_id = f.id AND p.project_id = @projectId))'
 
-const toFlavor = (row: Row): Flavor => ({
+export const toFlavor = (row: FlavorRow): Flavor => ({
   id: row.id,
   flavorId: row.flavorid,
   name: row.name,
@@ -79,7 +78,7 @@ export class Flavors {
   }
 
   find(flavorId: string, viewer: FlavorViewer): Flavor | null {
-    const row = this.#db.prepare<Row>(`${select} WHERE f.flavorid = @flavorId AND ${visible}`).get({ flavorId, ...viewerOf(viewer) })
+    const row = this.#db.prepare<FlavorRow>(`${select} WHERE f.flavorid = @flavorId AND ${visible}`).get({ flavorId, ...viewerOf(viewer) })
     return row ? toFlavor(row) : null
   }
 
@@ -92,7 +91,7 @@ export class Flavors {
 
   /** All that the viewer sees, by flavorid. There are few flavors: filters and paging work on the answer. */
   list(viewer: FlavorViewer): Flavor[] {
-    return this.#db.prepare<Row>(`${select} WHERE ${visible} ORDER BY f.flavorid`).all(viewerOf(viewer)).map(toFlavor)
+    return this.#db.prepare<FlavorRow>(`${select} WHERE ${visible} ORDER BY f.flavorid`).all(viewerOf(viewer)).map(toFlavor)
   }
 
   /** @throws {CloudError} `conflict` when the name or the id is taken. */
@@ -172,11 +171,11 @@ export class Flavors {
   }
 }
 
-const gib = 1024
+const mibPerGib = 1024
 
 /** What a server of this flavor claims in placement. */
 export function resourcesOf(flavor: Flavor): Record<string, number> {
-  const disk = flavor.rootGib + flavor.ephemeralGib + Math.ceil(flavor.swapMib / gib)
+  const disk = flavor.rootGib + flavor.ephemeralGib + Math.ceil(flavor.swapMib / mibPerGib)
   const wanted: Record<string, number> = { VCPU: flavor.vcpus, MEMORY_MB: flavor.memoryMib, DISK_GB: disk }
   const extra = specsOf(flavor, 'resources').filter(({ value }) => /^\d{1,15}$/.test(value))
   for (const { group, name, value } of extra) if (group === '') wanted[name] = Number(value)
@@ -204,56 +203,3 @@ function specsOf({ extraSpecs }: Flavor, word: 'resources' | 'trait'): { group: 
     return group === undefined || name === undefined ? [] : [{ group, name, value }]
   })
 }
-
-/** An instance's own copies: during a resize also the one that it had, or is to have. */
-export type HeldFlavors = { current: Flavor; old: Flavor | null; new: Flavor | null }
-
-type Embedded = {
-  'nova_object.data': Omit<Row, 'disabled' | 'is_public' | 'extra_specs'> & {
-    disabled: boolean
-    is_public: boolean
-    extra_specs: Record<string, string>
-  }
-}
-
-function embed(flavor: Flavor): unknown {
-  const data = {
-    id: flavor.id,
-    flavorid: flavor.flavorId,
-    name: flavor.name,
-    vcpus: flavor.vcpus,
-    memory_mb: flavor.memoryMib,
-    root_gb: flavor.rootGib,
-    ephemeral_gb: flavor.ephemeralGib,
-    swap: flavor.swapMib,
-    rxtx_factor: flavor.rxtxFactor,
-    vcpu_weight: 0,
-    disabled: flavor.disabled,
-    is_public: flavor.isPublic,
-    description: flavor.description,
-    extra_specs: flavor.extraSpecs,
-    created_at: null,
-    updated_at: null,
-    deleted_at: null,
-    deleted: false,
-  }
-  return { 'nova_object.name': 'Flavor', 'nova_object.namespace': 'nova', 'nova_object.version': '1.2', 'nova_object.data': data }
-}
-
-function unembed({ 'nova_object.data': { disabled, is_public, extra_specs, ...row } }: Embedded): Flavor {
-  return toFlavor({ ...row, disabled: disabled ? 1 : 0, is_public: is_public ? 1 : 0, extra_specs: JSON.stringify(extra_specs) })
-}
-
-/** The form in which Nova's objects are serialised. */
-export const flavorsText = (held: HeldFlavors): string =>
-  JSON.stringify({ cur: embed(held.current), old: held.old && embed(held.old), new: held.new && embed(held.new) })
-
-export function flavorsIn(text: string): HeldFlavors {
-  const parsed = JSON.parse(text) as { cur: Embedded; old?: Embedded | null; new?: Embedded | null }
-  return { current: unembed(parsed.cur), old: parsed.old ? unembed(parsed.old) : null, new: parsed.new ? unembed(parsed.new) : null }
-}
-
-export const embedFlavor = (flavor: Flavor): string => flavorsText({ current: flavor, old: null, new: null })
-
-/** The current one of what {@link flavorsText} wrote. Most instances share a few flavors: the same text gives the same object. */
-export const embeddedFlavor = remembered((text: string): Flavor => flavorsIn(text).current)

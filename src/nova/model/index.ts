@@ -69,7 +69,6 @@ export {
   type Flavors,
   type FlavorViewer,
   groupedSpecs,
-  type HeldFlavors,
   type NewFlavor,
   resourcesOf,
   traitsOf,

@@ -5,7 +5,8 @@
 import type { Ground } from '../../base/ground.ts'
 import { BlockDevices } from './block-devices.ts'
 import { type InstanceDisk, refit } from './disk-plan.ts'
-import { type Flavor, flavorsIn, flavorsText, type HeldFlavors } from './flavors.ts'
+import { flavorsIn, flavorsText, type HeldFlavors } from './embedded-flavors.ts'
+import type { Flavor } from './flavors.ts'
 
 export class InstanceExtras {
   readonly #db: Ground['db']

@@ -1,6 +1,6 @@
 /** From rows to instances: the columns that are read together, and what they mean. */
 import { remembered } from '../../base/remembered.ts'
-import { embeddedFlavor } from './flavors.ts'
+import { embeddedFlavor } from './embedded-flavors.ts'
 import type { Fault, Instance, RequestSpec } from './instance.ts'
 import { networkInfoOf } from './network-info.ts'
 import type { TaskState, VmState } from './states.ts'
