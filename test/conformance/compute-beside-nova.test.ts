@@ -52,6 +52,17 @@ describe("another project's server", () => {
   })
 })
 
+it('a deleted server is missed as well, but not what was asked of it', async () => {
+  const { body } = await call('POST', '/servers', { body: { ...server({ networks: 'none' }) }, as: 'demo', version: '2.37' })
+  const path = `/servers/${body.server.id}`
+  await cloud.settle()
+  await call('DELETE', path)
+  await cloud.settle()
+  expect((await call('POST', `${path}/action`, { body: { migrate: null }, as: 'demo' })).status).toBe(404)
+  expect((await call('GET', `${path}/os-instance-actions`, { as: 'demo', version: '2.21' })).status).toBe(200)
+  expect((await call('GET', `${path}/os-instance-actions`, { as: 'demo', version: '2.20' })).status).toBe(404)
+})
+
 describe('lists of servers', () => {
   it('go on behind a marker that was deleted meanwhile', async () => {
     const ids = []
@@ -68,6 +79,13 @@ describe('lists of servers', () => {
     expect((await call('GET', '/servers?limit=1&limit=2')).body.servers).toHaveLength(2)
     const twice = (await call('GET', '/servers?name=page1&name=page2')).body.servers
     expect(twice.map(({ name }: { name: string }) => name)).toEqual(['page2'])
+  })
+
+  it('pass over names with an underline before them, but not for administrators', async () => {
+    for (const version of ['2.1', '2.90']) {
+      expect((await call('GET', '/servers?_x=1', { as: 'demo', version })).status).toBe(200)
+      expect((await call('GET', '/servers?_x=1', { version })).status).toBe(400)
+    }
   })
 
   it('know no filter for locks before 2.73', async () => {

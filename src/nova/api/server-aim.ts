@@ -16,21 +16,23 @@ export function takeAtHand(context: RequestContext, uuid: string): Instance | nu
 }
 
 /**
- * A server that the caller does not see is missed before anything is said of policies. One that is deleted is the handler's to judge.
+ * A server that the caller does not see is missed before anything is said of policies.
  * @throws {CloudError} `not-found`.
  */
-function owner({ params, context }: Incoming, { model }: NovaApi): Target {
-  const id = params.server_id ?? ''
-  const instance = model.instances.find(id, viewerOf(context))
-  if (!instance) {
-    const { projectId, userId } = model.instances.get(id, viewerOf(context), { deleted: true })
-    return { projectId, userId }
+const owner =
+  (deleted: boolean) =>
+  ({ params, context }: Incoming, { model }: NovaApi): Target => {
+    const instance = model.instances.get(params.server_id ?? '', viewerOf(context), { deleted })
+    atHand.set(context, instance)
+    queueMicrotask(() => atHand.delete(context))
+    return { projectId: instance.projectId, userId: instance.userId }
   }
-  atHand.set(context, instance)
-  queueMicrotask(() => atHand.delete(context))
-  return { projectId: instance.projectId, userId: instance.userId }
-}
+
+/** What was asked of a server outlives it. */
+const outlives = (path: string): boolean => path.startsWith('/servers/{server_id}/os-instance-actions')
 
 /** An operation on a server asks its policy about that server. */
 export const aimed = (operation: AnyOperation<NovaApi>): AnyOperation<NovaApi> =>
-  operation.policy && !operation.target && operation.path.includes('/{server_id}') ? { ...operation, target: owner } : operation
+  operation.policy && !operation.target && operation.path.includes('/{server_id}')
+    ? { ...operation, target: owner(outlives(operation.path)) }
+    : operation

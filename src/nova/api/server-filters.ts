@@ -155,8 +155,14 @@ export function filtersOf(request: Incoming, isAdmin: boolean): Where {
 /** @throws {CloudError} `invalid` for a name that is no filter. */
 function checkNames({ context, search }: Incoming, mayFilterAll: boolean): void {
   for (const name of search.keys()) {
-    if (name.startsWith('_') || (mayFilterAll && neverFilters.has(name))) throw invalid(`Invalid filter field: ${name.slice(0, 64)}.`)
-    if (context.version >= version('2.75') && !forAll.has(name) && !forAdmins.has(name) && !neverFilters.has(name)) {
+    if (mayFilterAll && (name.startsWith('_') || neverFilters.has(name))) throw invalid(`Invalid filter field: ${name.slice(0, 64)}.`)
+    if (
+      context.version >= version('2.75') &&
+      !name.startsWith('_') &&
+      !forAll.has(name) &&
+      !forAdmins.has(name) &&
+      !neverFilters.has(name)
+    ) {
       throw invalid(`Additional properties are not allowed ('${name.slice(0, 64)}' was unexpected)`)
     }
   }
