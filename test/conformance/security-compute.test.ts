@@ -14,8 +14,10 @@ const names = ['constructor', 'toString', 'hasOwnProperty', 'valueOf', '__proto_
 
 describe.each(['admin', 'demo'] as const)('a list of servers, asked by %s', (as) => {
   it.each(names)('knows no filter %s', async (name) => {
-    expect((await cloud.call('GET', `/compute/v2.1/servers?${name}=x`, { as })).status).toBe(name.startsWith('_') ? 400 : 200)
-    expect((await cloud.call('GET', `/compute/v2.1/servers?${name}=x`, { as, version: '2.75' })).status).toBe(400)
+    const isPrivate = name.startsWith('_')
+    const privately = as === 'admin' ? 400 : 200
+    expect((await cloud.call('GET', `/compute/v2.1/servers?${name}=x`, { as })).status).toBe(isPrivate ? privately : 200)
+    expect((await cloud.call('GET', `/compute/v2.1/servers?${name}=x`, { as, version: '2.75' })).status).toBe(isPrivate ? privately : 400)
   })
   it.each(names)('knows no sort key %s', async (name) => {
     expect((await cloud.call('GET', `/compute/v2.1/servers/detail?sort_key=${name}`, { as })).status).toBe(400)
