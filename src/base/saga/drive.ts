@@ -57,6 +57,7 @@ export class Drive {
     store: SagaStore,
     options: RunnerOptions,
     stopping: () => boolean,
+    mayHaveBegun: boolean,
   ) {
     this.#row = row
     this.#signal = signal
@@ -66,7 +67,7 @@ export class Drive {
     this.#options = options
     this.#stopping = stopping
     this.#attempt = row.attempt
-    this.#mayHaveBegun = row.isSuperseded
+    this.#mayHaveBegun = mayHaveBegun
   }
 
   async run(): Promise<SagaOutcome> {

@@ -63,6 +63,19 @@ describe('after a supersede', () => {
     expect(did).toEqual(expected)
   })
 
+  it('what has not begun does not begin, be its way back as it may', async () => {
+    const hold = gate()
+    runner.register(held(hold), null)
+    runner.register(saga<null, null>('late/1').step('b', { ...noting('b'), undo: undefined, oneWay: true }), null)
+    void runner.start(held(hold), null, { key: 'k' })
+    const late = runner.start({ name: 'late/1' }, null, { key: 'k' })
+    await hold.reached
+    runner.supersede('k')
+    hold.open()
+    expect(await late).toMatchObject({ state: 'undone' })
+    expect(did).not.toContain('b')
+  })
+
   it('in a transaction that rolls back all goes on', async () => {
     const hold = gate()
     runner.register(held(hold), null)

@@ -146,11 +146,12 @@ export class SagaRunner {
 
   #enqueue(row: SagaRow): Promise<SagaOutcome> {
     const controller = new AbortController()
-    if (row.isSuperseded) controller.abort(new Superseded('superseded'))
+    const wasSuperseded = row.isSuperseded
+    if (wasSuperseded) controller.abort(new Superseded('superseded'))
     const lane = this.#lanes.get(row.key) ?? { tail: Promise.resolve<SagaOutcome>({ id: 0, state: 'done' }), work: new Map() }
     this.#lanes.set(row.key, lane)
     lane.work.set(row, controller)
-    const work = lane.tail.then(() => this.#drive(row, controller.signal))
+    const work = lane.tail.then(() => this.#drive(row, controller.signal, wasSuperseded))
     lane.tail = work
     this.#running.add(work)
     this.#inHand.add(row.id)
@@ -163,9 +164,17 @@ export class SagaRunner {
     return work
   }
 
-  async #drive(row: SagaRow, signal: AbortSignal): Promise<SagaOutcome> {
+  async #drive(row: SagaRow, signal: AbortSignal, wasSuperseded: boolean): Promise<SagaOutcome> {
     const { log, metrics } = this.#options
-    const outcome = await new Drive(row, signal, this.#definition(row.name), this.#store, this.#options, () => this.#stopping)
+    const outcome = await new Drive(
+      row,
+      signal,
+      this.#definition(row.name),
+      this.#store,
+      this.#options,
+      () => this.#stopping,
+      wasSuperseded,
+    )
       .run()
       .catch((error: unknown): SagaOutcome => {
         log.error({ saga: row.name, key: row.key, err: error }, 'saga runner failed; the saga goes on at the next start')

@@ -29,7 +29,7 @@ import type { RequestedNic } from './ports.ts'
 import { powerServer } from './power.ts'
 import { rebuildServer } from './rebuild.ts'
 import { rescueServer, unrescueServer } from './rescue.ts'
-import { type ResetState, resetServer } from './reset.ts'
+import { type ResetState, resetServer, resetState, takeOver } from './reset.ts'
 import { offloadServer, removeShelvedImage, shelveServer, unshelveServer } from './shelve.ts'
 import { snapshotServer } from './snapshot.ts'
 import { restoreRule, restoreServer, softDeleteServer } from './soft-delete.ts'
@@ -76,9 +76,6 @@ const serverSagas: readonly { name: string }[] = [
   removeShelvedImage,
   resetServer,
 ]
-
-/** How long a reset of the state waits for what works on the server to turn back. */
-const resetPatienceMs = 5_000
 
 /** A saga to begin, with what else its first transaction writes. */
 export type Work<Input> = {
@@ -171,7 +168,7 @@ export class Conductor implements AsyncDisposable {
     }
     db.transaction(() => {
       model.instances.update(instance.uuid, { task_state: 'deleting', progress: 0 })
-      this.#takeOver(instance.uuid)
+      takeOver(this.#deps, instance.uuid)
       model.actions.begin('delete', instance.uuid, caller)
       void sagas.start(deleteServer, { uuid: instance.uuid }, { key: instance.uuid, requestId: caller.requestId })
     })
@@ -197,32 +194,8 @@ export class Conductor implements AsyncDisposable {
    * when that takes too long. Work that holds no task goes on, and so does a deletion, which has the last word.
    * @throws {CloudError} `not-found` when it is gone.
    */
-  async reset({ uuid }: Instance, vmState: ResetState): Promise<void> {
-    const { db, model, sagas, clock } = this.#deps
-    const outcome = db.transaction(() => {
-      const instance = model.instances.get(uuid)
-      const isBusy = sagas.busy(uuid)
-      if (isBusy && isBeingDeleted(instance)) return null
-      if (isBusy && instance.taskState !== null) {
-        this.#takeOver(uuid)
-        return sagas.start(resetServer, { uuid, vmState }, { key: uuid })
-      }
-      if (!isBusy) this.#takeOver(uuid)
-      model.instances.update(uuid, { vm_state: vmState, task_state: null })
-      return null
-    })
-    if (outcome === null) return
-    const enough = new AbortController()
-    await Promise.race([outcome, clock.sleep(resetPatienceMs, enough.signal).catch(() => undefined)])
-    enough.abort()
-  }
-
-  /** Takes a server out of the hands of all that works on it, in the caller's transaction: it turns back, and what was asked for has ended. */
-  #takeOver(uuid: string): void {
-    const { model, sagas, adminPasswords } = this.#deps
-    model.actions.supersede(uuid)
-    sagas.supersede(uuid)
-    adminPasswords.delete(uuid)
+  async reset(instance: Instance, vmState: ResetState): Promise<void> {
+    await resetState(this.#deps, instance, vmState)
   }
 
   /** An action that is done at once: its change, its record and its event are one transaction. */
@@ -281,7 +254,7 @@ export class Conductor implements AsyncDisposable {
     const outcome = db.transaction(() => {
       const expected = { ...(rule.vmStates ? { vmState: rule.vmStates } : {}), ...(rule.tasks ? { taskState: rule.tasks } : {}) }
       model.instances.update(uuid, { task_state: rule.task }, expected)
-      if (supersedes) this.#takeOver(uuid)
+      if (supersedes) takeOver(this.#deps, uuid)
       model.actions.begin(rule.action ?? rule.name, uuid, caller)
       rows?.()
       if (secret !== undefined) adminPasswords.set(uuid, secret)

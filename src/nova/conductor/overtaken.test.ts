@@ -17,7 +17,7 @@ const anew = () => ({ ...caller, requestId: `req-${randomUUID()}` })
 const nano = { VCPU: 1, MEMORY_MB: 192, DISK_GB: 1 }
 
 async function open(options: TestComputeOptions = {}) {
-  const cloud = await testCompute(options)
+  const cloud = await testCompute({ ...options, flags: { 'fake.operation_delay_ms': '2', 'fake.boot_delay_ms': '2', ...options.flags } })
   const { uuid } = await cloud.build({ spec: { schedulerHints: {}, pinnedZone: null, requestedHost: 'host1', requestedNode: null } })
   const { model, placement } = cloud.deps
   const now = (): Instance => model.instances.get(uuid)
@@ -26,8 +26,12 @@ async function open(options: TestComputeOptions = {}) {
     uuid,
     model,
     now,
-    /** As an administrator's reset of the state does, or what supersedes. */
-    takePlace: (task: TaskState | null = null) => model.instances.update(uuid, { task_state: task }),
+    /** As a deletion does, once a host has been told what it is to do. */
+    takePlace: async (task: TaskState | null = null) => {
+      for (let turns = 0; turns < 2; turns += 1) await new Promise((resolve) => setImmediate(resolve))
+      model.instances.update(uuid, { task_state: task })
+      cloud.deps.sagas.supersede(uuid)
+    },
     power: async () => await Promise.all(cloud.drivers.map(async (driver) => (await driver.info(uuid))?.power ?? null)),
     held: () =>
       placement
@@ -48,7 +52,7 @@ const shelvedImages = ({ images }: TestCompute) => images.findByName('web1-shelv
 it('a shelving leaves no image, and the guest runs again', async () => {
   await using scene = await open()
   const { outcome } = shelving(scene)
-  scene.takePlace()
+  await scene.takePlace()
   expect(await outcome).toMatchObject({ state: 'undone' })
   expect(shelvedImages(scene.cloud)).toBe(0)
   expect(await scene.power()).toEqual([PowerState.running])
@@ -59,7 +63,7 @@ it('an offloading tells that the guest has left its host', async () => {
   const { cloud, uuid, now } = scene
   await shelving(scene).outcome
   const outcome = cloud.conductor.begin(now(), offloadRule, anew(), { saga: offloadServer, input: { uuid, host: 'host1' } })
-  scene.takePlace('soft-deleting')
+  await scene.takePlace('soft-deleting')
   await outcome
   expect(now()).toMatchObject({ vmState: 'shelved_offloaded', taskState: 'soft-deleting', host: null })
   expect([await scene.power(), scene.held()]).toEqual([[null], []])
@@ -74,12 +78,12 @@ it('an unshelving leaves the server as it was, with its image; one that ends tak
   const input = { uuid, host: null, imageId, spec: now().spec }
   const unshelve = () => cloud.conductor.begin(now(), unshelveRule, anew(), { saga: unshelveServer, input })
   const overtaken = unshelve()
-  scene.takePlace('soft-deleting')
+  await scene.takePlace('soft-deleting')
   expect(await overtaken).toMatchObject({ state: 'undone' })
   await cloud.settle()
   expect(now()).toMatchObject({ vmState: 'shelved_offloaded', taskState: 'soft-deleting', host: null })
   expect([await scene.power(), scene.held(), shelvedImages(cloud)]).toEqual([[null], [], 1])
-  scene.takePlace()
+  await scene.takePlace()
   expect(await unshelve()).toMatchObject({ state: 'done' })
   await cloud.settle()
   expect(shelvedImages(cloud)).toBe(0)
@@ -117,7 +121,7 @@ it('a migration leaves the server where it was', async () => {
   })
   const input = { uuid, migrationId, was: 'active', host: null } as const
   const outcome = cloud.conductor.begin(now(), migrateRule, anew(), { saga: moveServer, input })
-  scene.takePlace('soft-deleting')
+  await scene.takePlace('soft-deleting')
   expect(await outcome).toMatchObject({ state: 'undone' })
   expect([await scene.power(), scene.held()]).toEqual([[PowerState.running, null], [['host1', nano]]])
 })
@@ -136,7 +140,7 @@ it('an evacuation leaves nothing where it went', async () => {
   model.instances.update(uuid, { task_state: 'rebuilding' })
   const input = { uuid, source: 'host1', migrationId, host: null, forced: false, stopped: false }
   const outcome = cloud.deps.sagas.start(evacuateServer, input, { key: uuid })
-  scene.takePlace('deleting')
+  await scene.takePlace('deleting')
   expect(await outcome).toMatchObject({ state: 'undone' })
   expect(now().host).toBe('host1')
   expect([(await scene.power())[1], scene.held()]).toEqual([null, [['host1', nano]]])
@@ -148,7 +152,7 @@ it('a rescue is taken back', async () => {
   const image = { id: now().imageId ?? '', properties: {}, kernelId: null, ramdiskId: null }
   const input = { uuid, host: 'host1', image, was: 'active' } as const
   const outcome = cloud.conductor.begin(now(), rescueRule, anew(), { saga: rescueServer, input })
-  scene.takePlace('soft-deleting')
+  await scene.takePlace('soft-deleting')
   expect(await outcome).toMatchObject({ state: 'undone' })
   expect(now().vmState).toBe('active')
   // A guest in rescue takes no interface.
@@ -171,7 +175,7 @@ it('a resize that has been reverted is, whoever goes on', async () => {
   await resized(scene)
   const input = { uuid, host: 'host1', migrationId: takeUp(cloud.deps, uuid, 'reverting') }
   const outcome = cloud.conductor.begin(now(), revertResizeRule, anew(), { saga: revertResize, input })
-  scene.takePlace('soft-deleting')
+  await scene.takePlace('soft-deleting')
   await outcome
   expect(now()).toMatchObject({ vmState: 'active', taskState: 'soft-deleting', flavor: { flavorId: '42' } })
   expect([scene.held(), model.migrations.latest(uuid)?.status]).toEqual([[['host1', nano]], 'reverted'])

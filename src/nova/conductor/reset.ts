@@ -4,11 +4,15 @@
  */
 import { CloudError } from '../../base/errors.ts'
 import { saga } from '../../base/saga/index.ts'
-import type { InstanceChange, VmState } from '../model/index.ts'
+import type { Instance, InstanceChange, VmState } from '../model/index.ts'
 import { GuestError, type GuestInfo, PowerState } from '../virt/index.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { failureOf } from './faults.ts'
+import { isBeingDeleted } from './guard.ts'
+
+/** How long a reset waits for what works on the server to turn back. */
+const patienceMs = 5_000
 
 export type ResetState = Extract<VmState, 'active' | 'error'>
 export type ResetInput = { uuid: string; vmState: ResetState }
@@ -51,3 +55,31 @@ export const resetServer = saga<ResetInput, ConductorDeps>('reset-server/1').ste
     }
   },
 })
+
+/** Takes a server out of the hands of all that works on it, in the caller's transaction: it turns back, and what was asked for has ended. */
+export function takeOver({ model, sagas, adminPasswords }: Pick<ConductorDeps, 'model' | 'sagas' | 'adminPasswords'>, uuid: string): void {
+  model.actions.supersede(uuid)
+  sagas.supersede(uuid)
+  adminPasswords.delete(uuid)
+}
+
+/** @see Conductor.reset @throws {CloudError} `not-found` when the server is gone. */
+export async function resetState(deps: ConductorDeps, { uuid }: Pick<Instance, 'uuid'>, vmState: ResetState): Promise<void> {
+  const { db, model, sagas, clock } = deps
+  const outcome = db.transaction(() => {
+    const instance = model.instances.get(uuid)
+    const isBusy = sagas.busy(uuid)
+    if (isBusy && isBeingDeleted(instance)) return null
+    if (isBusy && instance.taskState !== null) {
+      takeOver(deps, uuid)
+      return sagas.start(resetServer, { uuid, vmState }, { key: uuid })
+    }
+    if (!isBusy) takeOver(deps, uuid)
+    model.instances.update(uuid, { vm_state: vmState, task_state: null })
+    return null
+  })
+  if (outcome === null) return
+  const enough = new AbortController()
+  await Promise.race([outcome, clock.sleep(patienceMs, enough.signal).catch(() => undefined)])
+  enough.abort()
+}
