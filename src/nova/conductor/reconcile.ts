@@ -27,7 +27,7 @@ export async function reconcileHost(deps: ConductorDeps, host: string, options: 
   for (const instance of instances.values()) {
     if (deps.sagas.busy(instance.uuid)) continue
     const guest = guests.get(instance.uuid) ?? null
-    if (options.resumeGuests && wasRunning(instance) && guest && isOff(guest)) await restart(deps, host, instance)
+    if (options.resumeGuests && wasRunning(instance) && isOff(guest)) await restart(deps, host, instance)
     else syncPower(deps, instance, guest, options.powerOff)
   }
   if (isUp(deps, host)) completeEvacuations(deps, host)
@@ -38,9 +38,9 @@ export async function reconcileHost(deps: ConductorDeps, host: string, options: 
 const isUp = ({ model }: ConductorDeps, host: string): boolean =>
   model.hosts.services({ host, binary: 'nova-compute' }).some(({ up }) => up)
 
-/** Cut off, or saved to disk, when the host went down. */
-const isOff = ({ power }: GuestInfo): boolean =>
-  power === PowerState.shutdown || power === PowerState.crashed || power === PowerState.suspended
+/** Cut off or saved to disk when the host went down, or forgotten by a hypervisor that was set up anew. */
+const isOff = (guest: GuestInfo | null): boolean => offStates.includes(guest?.power ?? PowerState.noState)
+const offStates: readonly PowerState[] = [PowerState.noState, PowerState.shutdown, PowerState.crashed, PowerState.suspended]
 
 const wasRunning = ({ vmState, taskState }: Instance): boolean => vmState === 'active' && taskState === null
 

@@ -19,8 +19,10 @@ export const oneLine = (text: string, max = 255): string =>
 
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
+export const isUuid = (text: string): boolean => uuidForm.test(text)
+
 /** Guests' uuids become file names: nothing else may. @throws {TypeError} */
 export function checkedUuid(uuid: string): string {
-  if (!uuidForm.test(uuid)) throw new TypeError(`not a guest's uuid: ${oneLine(uuid, 40)}`)
+  if (!isUuid(uuid)) throw new TypeError(`not a guest's uuid: ${oneLine(uuid, 40)}`)
   return uuid
 }

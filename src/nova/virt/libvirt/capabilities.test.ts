@@ -157,7 +157,7 @@ test('a snapshot is begun between freeze and thaw where an agent is there, and w
   expect(daemon.calls.map((call) => call.procedure).lastIndexOf('domainFsThaw')).toBeGreaterThan(
     daemon.calls.map((call) => call.procedure).lastIndexOf('domainBackupBegin'),
   )
-  expect(await readdir(join(dir, 'one', uuid))).toEqual(['root'])
+  expect(await readdir(join(dir, 'one', uuid))).toEqual(['domain.xml', 'root'])
 })
 
 test('a snapshot under way ends when it is called off, or when its guest is destroyed', async () => {
@@ -172,7 +172,7 @@ test('a snapshot under way ends when it is called off, or when its guest is dest
   await begun(1)
   controller.abort(new Error('called off'))
   await expect(first).rejects.toThrow('called off')
-  expect(await readdir(join(dir, 'one', uuid))).toEqual(['root'])
+  expect(await readdir(join(dir, 'one', uuid))).toEqual(['domain.xml', 'root'])
   const second = driver.snapshots?.take(uuid, never)
   second?.catch(() => undefined)
   await begun(2)
@@ -190,7 +190,7 @@ test('a snapshot whose guest goes down meanwhile fails, and leaves nothing', asy
   await vi.waitFor(() => expect(daemon.calls.map((call) => call.procedure)).toContain('domainBackupBegin'))
   daemon.crash(uuid)
   await expect(taking).rejects.toMatchObject({ name: 'GuestError' })
-  expect(await readdir(join(dir, 'one', uuid))).toEqual(['root'])
+  expect(await readdir(join(dir, 'one', uuid))).toEqual(['domain.xml', 'root'])
 })
 
 test('a rescue that cannot be started leaves the guest as it was', async () => {
@@ -255,5 +255,5 @@ test('a rescue or a resize that was cut off half-way is brought to its end, or b
   expect((await driver.diagnostics?.(uuid))?.cpus.length).toBe(2)
   await open().resize?.revert(uuid, true)
   expect((await driver.diagnostics?.(uuid))?.cpus.length).toBe(1)
-  expect(await readdir(ours)).toEqual(['root'])
+  expect(await readdir(ours)).toEqual(['domain.xml', 'root'])
 })

@@ -43,7 +43,16 @@ const gib = 1024 ** 3
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 const configName = 'disk.config'
 /** Names that are not for disks. */
-const taken: readonly string[] = ['console.log', 'nvram.fd', configName, 'frozen', 'rescue', 'before-resize']
+const taken: readonly string[] = [
+  'domain.xml',
+  'domain.xml.new',
+  'console.log',
+  'nvram.fd',
+  configName,
+  'frozen',
+  'rescue',
+  'before-resize',
+]
 
 export class InstanceFiles {
   readonly #dir: string
@@ -62,6 +71,11 @@ export class InstanceFiles {
 
   serialLog(uuid: string): string {
     return join(this.dirOf(uuid), 'console.log')
+  }
+
+  /** A copy of what libvirt knows of the guest. */
+  definition(uuid: string): string {
+    return join(this.dirOf(uuid), 'domain.xml')
   }
 
   nvram(uuid: string): string {

@@ -208,6 +208,24 @@ test("an image's overlay is never smaller than the image", async () => {
   expect(overlays[0]?.backing).toEqual({ path: base, format: 'raw' })
 })
 
+test('a guest that libvirt has lost is defined again when something is asked of it, as it was', async () => {
+  const driver = open()
+  const { uuid } = await spawned(driver)
+  const nic = { portId: 'p', mac: 'fa:16:3e:00:00:01', tap: 'tap1', bridge: 'br1', mtu: 1450, model: 'virtio' } as const
+  await driver.interfaces?.attach(uuid, nic)
+  daemon.state.world.domains.delete(uuid)
+  expect(await driver.list()).toEqual([await driver.info(uuid)])
+  expect((await driver.info(uuid))?.power).toBe(PowerState.noState)
+  await driver.reboot(uuid, 'HARD', 0)
+  expect((await driver.info(uuid))?.power).toBe(PowerState.running)
+  expect(daemon.domains.get(uuid)?.liveXml).toContain(nic.mac)
+  daemon.state.world.domains.delete(uuid)
+  await driver.destroy(uuid)
+  expect(await driver.list()).toEqual([])
+  await expect(driver.powerOn(uuid)).rejects.toMatchObject({ reason: 'not-found' })
+  expect(await driver.inventory()).toEqual({ guests: [], files: [] })
+})
+
 test('a disk whose name would lead elsewhere is refused, without effect', async () => {
   const driver = open()
   const disk = blankGuest().disks[0]!

@@ -26,6 +26,7 @@ import { FileSystems } from './file-systems.ts'
 import { Guests } from './guests.ts'
 import type { HostPlaces } from './host.ts'
 import { GuestInterfaces } from './interfaces.ts'
+import { KeptDefinitions } from './kept-definitions.ts'
 import { checkRunDir, GuestMaker } from './maker.ts'
 import { OwnDomains } from './own-domains.ts'
 import { powerOf } from './power.ts'
@@ -68,6 +69,7 @@ class LibvirtDriver implements ComputeDriver {
   readonly #announcer: Announcer
   readonly #waits: EventWaits
   readonly #guests: Guests
+  readonly #kept: KeptDefinitions
   readonly #maker: GuestMaker
   readonly snapshots: DiskSnapshots
   readonly rescue: GuestRescue
@@ -95,21 +97,27 @@ class LibvirtDriver implements ComputeDriver {
     this.#announcer = new Announcer(deps.clock, deps.log)
     this.#waits = new EventWaits(deps.clock)
     const [files, waits, own, announcer, session] = [this.#files, this.#waits, this.#own, this.#announcer, this.#session]
-    const guests = new Guests({ files, own, announcer, clock: deps.clock })
-    const maker = new GuestMaker(deps, { files, session, own, announcer })
+    const kept = new KeptDefinitions({ files, session, log: deps.log })
+    const guests = new Guests({ files, own, kept, announcer, clock: deps.clock })
+    const maker = new GuestMaker(deps, { files, session, own, kept, announcer })
     const defining: DefiningParts = {
       guests,
       files,
       host: async () => maker.survey(await session.use()),
-      define: async (xml) => (await session.use()).defineXml(xml),
+      define: async (xml) => {
+        const domain = await (await session.use()).defineXml(xml)
+        await kept.keep(domain)
+        return domain
+      },
       discard: deps.config.hwDiskDiscard,
     }
     this.#guests = guests
+    this.#kept = kept
     this.#maker = maker
     this.snapshots = new DiskSnapshots({ guests, files, waits, tool: deps.diskTool, log: deps.log })
     this.rescue = new GuestRescue(defining)
     this.resize = new GuestResize({ ...defining, xmlOf: (spec, disks, host) => maker.xmlOf(spec, disks, host) })
-    this.interfaces = new GuestInterfaces({ guests, files, waits, maxQueues: deps.config.maxQueues })
+    this.interfaces = new GuestInterfaces({ guests, files, waits, kept, maxQueues: deps.config.maxQueues })
     this.#power = new PowerActions({ guests, announcer })
     this.#consoles = new GuestConsoles({ ...deps, guests, files, own, maker })
   }
@@ -142,14 +150,15 @@ class LibvirtDriver implements ComputeDriver {
   list(): Promise<GuestInfo[]> {
     return this.#guests.told(this.#deps.host, async () => {
       const found = await Promise.all((await this.#own.all()).map(({ domain, name }) => this.#infoOf(domain, name)))
-      return found.filter((each) => each !== null)
+      const known = found.filter((each) => each !== null)
+      return [...known, ...(await this.#kept.lostBut(known.map((each) => each.uuid)))]
     })
   }
 
   info(uuid: string): Promise<GuestInfo | null> {
     return this.#guests.told(uuid, async () => {
       const found = await this.#own.find(uuid)
-      return found ? this.#infoOf(found.domain, found.name) : null
+      return found ? this.#infoOf(found.domain, found.name) : this.#kept.lost(uuid)
     })
   }
 

@@ -5,6 +5,7 @@ import { GuestError, type GuestEvent, PowerState } from '../driver.ts'
 import type { Announcer } from './announcer.ts'
 import type { InstanceFiles } from './disks.ts'
 import { guestError } from './errors.ts'
+import type { KeptDefinitions } from './kept-definitions.ts'
 import type { OwnDomains } from './own-domains.ts'
 import { powerOf, softShutdown } from './power.ts'
 import { pullPlug } from './removal.ts'
@@ -14,7 +15,7 @@ import { capSerialLog } from './serial-log.ts'
 export const startEchoes: readonly GuestEvent['change'][] = ['resumed', 'agent-disconnected']
 const restartEchoes: readonly GuestEvent['change'][] = ['stopped', 'started', ...startEchoes]
 
-type Parts = { files: InstanceFiles; own: OwnDomains; announcer: Announcer; clock: Clock }
+type Parts = { files: InstanceFiles; own: OwnDomains; kept: KeptDefinitions; announcer: Announcer; clock: Clock }
 
 export class Guests {
   readonly #parts: Parts
@@ -59,9 +60,10 @@ export class Guests {
     })
   }
 
-  /** @throws {GuestError} not-found */
+  /** Also one that libvirt has lost. @throws {GuestError} not-found */
   async existing(uuid: string): Promise<Domain> {
-    const found = await this.#parts.own.find(uuid)
+    const { own, kept } = this.#parts
+    const found = (await own.find(uuid)) ?? ((await kept.restore(uuid)) ? await own.find(uuid) : null)
     if (!found) throw new GuestError(uuid, 'not-found', `there is no guest ${uuid}`)
     return found.domain
   }

@@ -11,13 +11,14 @@ import { nicXml } from './domain-xml.ts'
 import { isLibvirt } from './errors.ts'
 import type { EventWaits } from './event-waits.ts'
 import { type Guests, wrongState } from './guests.ts'
+import type { KeptDefinitions } from './kept-definitions.ts'
 import { powerOf } from './power.ts'
 
 /** A guest that still boots doesn't hear the first request. */
 const tries = 4
 const tryMs = 5_000
 
-type Parts = { guests: Guests; files: InstanceFiles; waits: EventWaits; maxQueues: number }
+type Parts = { guests: Guests; files: InstanceFiles; waits: EventWaits; kept: KeptDefinitions; maxQueues: number }
 
 export class GuestInterfaces implements Interfaces {
   readonly #parts: Parts
@@ -32,6 +33,7 @@ export class GuestInterfaces implements Interfaces {
       const { xml } = nicXml(nic, this.#parts.maxQueues)
       if (active && !(await find(domain, nic.mac, 0))) await attachLive(domain, xml)
       if (!(await find(domain, nic.mac, XmlFlags.inactive))) await domain.attachDevice(xml, Modify.config)
+      await this.#parts.kept.keep(domain)
     })
   }
 
@@ -40,6 +42,7 @@ export class GuestInterfaces implements Interfaces {
       if (await this.#settled(domain, 'detaching an interface')) await this.#detachLive(domain, mac)
       const nic = await find(domain, mac, XmlFlags.inactive)
       if (nic) await domain.detachDevice(printElement(nic), Modify.config)
+      await this.#parts.kept.keep(domain)
     })
   }
 

@@ -10,6 +10,7 @@ import { type DiskFile, domainXml } from './domain-xml.ts'
 import type { LibvirtDriverDeps } from './driver.ts'
 import { startEchoes } from './guests.ts'
 import { domainSettings, type Host, surveyHost } from './host.ts'
+import type { KeptDefinitions } from './kept-definitions.ts'
 import type { OwnDomains } from './own-domains.ts'
 import { powerOf } from './power.ts'
 import { removeDomain } from './removal.ts'
@@ -28,7 +29,7 @@ export function checkRunDir(runDir: string): void {
     throw new RangeError(`${runDir} is too long for sockets`)
 }
 
-type Parts = { files: InstanceFiles; session: Session; own: OwnDomains; announcer: Announcer }
+type Parts = { files: InstanceFiles; session: Session; own: OwnDomains; kept: KeptDefinitions; announcer: Announcer }
 
 export class GuestMaker {
   readonly #deps: LibvirtDriverDeps
@@ -87,7 +88,7 @@ export class GuestMaker {
 
   /** @throws whatever went wrong, or the signal's reason, after taking away what was made */
   async make(spec: GuestSpec, signal: AbortSignal): Promise<void> {
-    const { files, session, own, announcer } = this.#parts
+    const { files, session, own, kept, announcer } = this.#parts
     const { uuid } = spec
     const connection = await session.use()
     const left = (await own.find(uuid))?.domain
@@ -102,6 +103,7 @@ export class GuestMaker {
       signal.throwIfAborted()
       const domain = await connection.defineXml(this.xmlOf(spec, disks, host))
       own.remember(uuid, spec.name)
+      await kept.keep(domain)
       signal.throwIfAborted()
       await announcer.quietly(uuid, startEchoes, () => domain.start())
       signal.throwIfAborted()
