@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -151,6 +152,27 @@ test('a guest that does not listen is cut off after its grace', async () => {
     { interval: 5, timeout: 5_000 },
   )
   expect((await driver.info(spec.uuid))?.power).toBe(PowerState.shutdown)
+})
+
+test('a disk that fills up while a guest is made is told as such, and leaves nothing', async ({ skip }) => {
+  const instances = join(dir, 'one')
+  await mkdir(instances)
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'minicloud-test', instances]).status !== 0) skip()
+  try {
+    const driver = open()
+    const root = blankGuest().disks[0]!
+    const fileSystem = { type: 'ext4', os: null, label: 'ephemeral0' }
+    const drive = { format: 'iso9660', files: [{ path: 'a', data: Buffer.alloc(1 << 20, 7) }] } as const
+    for (const spec of [
+      blankGuest({ disks: [root, { ...root, name: 'ephemeral0', source: { kind: 'blank', fileSystem } }] }),
+      blankGuest({ configDrive: drive }),
+    ]) {
+      await expect(driver.spawn(spec, never)).rejects.toMatchObject({ reason: 'no-resources' })
+      expect(await driver.inventory()).toEqual({ guests: [], files: [] })
+    }
+  } finally {
+    spawnSync('umount', [instances])
+  }
 })
 
 test('a guest that cannot be started leaves nothing', async () => {
