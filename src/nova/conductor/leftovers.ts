@@ -39,6 +39,15 @@ export async function unlessDown(
   }
 }
 
+/** Takes back what was done to a guest, unless it is gone: its disks went with it. @throws what the work throws otherwise. */
+export async function unlessGone(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof GuestError) || error.reason !== 'not-found') throw error
+  }
+}
+
 /** Moves whose migration may hold room. */
 const held = new Set<string>([
   'accepted',

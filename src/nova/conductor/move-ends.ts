@@ -11,7 +11,7 @@ import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
-import { removeLeftover, unlessDown } from './leftovers.ts'
+import { removeLeftover, unlessDown, unlessGone } from './leftovers.ts'
 import { staysOnHost } from './move.ts'
 import { claimOnHost, giveBack, settle } from './move-claims.ts'
 import { bindPorts } from './ports.ts'
@@ -154,7 +154,8 @@ export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
       // A host that is down runs nothing, and neither does a guest that is not there.
       if (await askHost(queue, source, 'info', { uuid }).catch(() => null))
         await unlessDown(deps, uuid, source, () => askHost(queue, source, 'power', stop, uuid))
-      if (isToRun(deps, uuid)) await askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+      const start = { uuid, action: 'start', graceMs: 0, portIds } as const
+      if (isToRun(deps, uuid)) await unlessGone(() => askHost(queue, host, 'power', start, uuid))
     },
   })
   .end({

@@ -27,7 +27,7 @@ import type { ConductorDeps } from './deps.ts'
 import { type Destination, pickDestination } from './destination.ts'
 import { ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
-import { unlessDown } from './leftovers.ts'
+import { unlessDown, unlessGone } from './leftovers.ts'
 import { claimDestination, claimOnHost, giveBack } from './move-claims.ts'
 import { bindPorts } from './ports.ts'
 
@@ -204,13 +204,13 @@ export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
       const { host } = instance
       const start = was === 'active'
       if (destination === host) {
-        await askHost(queue, host, 'revertResize', { uuid, start }, uuid)
+        await unlessGone(() => askHost(queue, host, 'revertResize', { uuid, start }, uuid))
         return
       }
       await unlessDown(deps, uuid, destination, () => askHost(queue, destination, 'destroy', { uuid, portIds: [] }, uuid))
       const portIds = instance.ports.map(({ portId }) => portId)
       const power = { uuid, action: 'start', graceMs: 0, portIds } as const
-      if (start) await unlessDown(deps, uuid, host, () => askHost(queue, host, 'power', power, uuid))
+      if (start) await unlessDown(deps, uuid, host, () => unlessGone(() => askHost(queue, host, 'power', power, uuid)))
     },
   })
   .end({

@@ -276,3 +276,18 @@ it('a resized server whose state was reset, and which left its host then, can be
   expect(model.instances.find(uuid)).toBeNull()
   expect(await cloud.leaks()).toEqual([])
 })
+
+it('what begins on a server whose guest is gone fails, and is not stuck', async () => {
+  await using scene = await open({ hosts: 2 })
+  const { cloud, uuid, model, now } = scene
+  await cloud.drivers[0]?.destroy(uuid)
+  const image = { id: now().imageId ?? '', properties: {}, kernelId: null, ramdiskId: null }
+  const rescue = { saga: rescueServer, input: { uuid, host: 'host1', image, was: 'active' } }
+  expect(await cloud.conductor.begin(now(), rescueRule, anew(), rescue)).toMatchObject({ state: 'undone' })
+  expect(await shelving(scene).outcome).toMatchObject({ state: 'undone' })
+  const wish = { instance: now(), type: 'migration', newFlavor: now().flavor, destination: null, by: caller } as const
+  const migrate = { saga: moveServer, input: { uuid, migrationId: model.migrations.begin(wish), was: 'active', host: null } }
+  expect(await cloud.conductor.begin(now(), migrateRule, anew(), migrate)).toMatchObject({ state: 'undone' })
+  expect(now()).toMatchObject({ vmState: 'active', taskState: null })
+  expect(scene.held()).toEqual([['host1', nano]])
+})

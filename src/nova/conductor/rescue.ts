@@ -10,6 +10,7 @@ import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
+import { unlessGone } from './leftovers.ts'
 
 export type RescueInput = {
   uuid: string
@@ -54,8 +55,11 @@ export const rescueServer = saga<RescueInput, ConductorDeps>('rescue-server/1')
       ended(deps, ending(context, 'rescue'))
     },
     async undo({ input: { uuid, host, was } }, deps) {
-      await askHost(deps.queue, host, 'unrescue', { uuid }, uuid)
-      if (was === 'stopped') await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+      const stop = { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] } as const
+      await unlessGone(async () => {
+        await askHost(deps.queue, host, 'unrescue', { uuid }, uuid)
+        if (was === 'stopped') await askHost(deps.queue, host, 'power', stop, uuid)
+      })
     },
   })
   .end({

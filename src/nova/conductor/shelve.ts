@@ -12,6 +12,7 @@ import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Ending, ended, endedBadly, letGo } from './endings.ts'
 import type { ActionRule } from './guard.ts'
+import { unlessGone } from './leftovers.ts'
 import { bindPorts, readPorts } from './ports.ts'
 import { fillImage } from './snapshot.ts'
 
@@ -73,7 +74,7 @@ export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
         return
       }
       const portIds = model.instances.get(uuid).ports.map(({ portId }) => portId)
-      await askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+      await unlessGone(() => askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid))
     },
   })
   .step('image', {
@@ -187,7 +188,10 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
       const host = outputs.host?.host
       if (host === undefined) return
       if (before === null) await leaveHost(deps, uuid, host)
-      else await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+      else {
+        const stop = { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] } as const
+        await unlessGone(() => askHost(deps.queue, host, 'power', stop, uuid))
+      }
     },
   })
   .end({
