@@ -24,7 +24,7 @@ export function makeHealth(metrics: Metrics): Health {
       errors: [503],
       handle: (_request, health: Health) => (health.isReady ? text(200, 'ready\n') : text(503, 'starting\n')),
     }),
-    operation({ ...open, path: '/metrics', handle: () => text(200, metrics.text(), metrics.contentType) }),
+    operation({ ...open, path: '/metrics', handle: async () => text(200, await metrics.text(), metrics.contentType) }),
     operation({
       ...open,
       path: '/',

@@ -188,7 +188,7 @@ describe('who may connect', () => {
     const { ground } = room.cloud.cloud
     const model = makeModel(ground)
     const conductor = { consoleTypes: async () => ['novnc'] as const, console: async () => ({ kind: 'unix', path: guest.path }) as const }
-    await using consoles = makeConsoles({ ...ground, metrics: makeMetrics({ process: false }), model, conductor })
+    await using consoles = makeConsoles({ ...ground, metrics: makeMetrics(), model, conductor })
     const authenticate = () => Promise.reject(new Error('nobody'))
     await using http = new HttpServer({
       mounts: [],
@@ -253,7 +253,7 @@ describe('who may connect', () => {
     const log = makeLog({ level: 'trace', stream })
     const conductor = { consoleTypes: async () => ['novnc'] as const, console: () => room.driver.console(server, 'novnc') }
     const model = makeModel(ground)
-    await using consoles = makeConsoles({ ...ground, log, metrics: makeMetrics({ process: false }), model, conductor })
+    await using consoles = makeConsoles({ ...ground, log, metrics: makeMetrics(), model, conductor })
     const { url } = await consoles.create(model.instances.get(server), 'novnc', 'http://cloud.test')
     const token = new URL(socketUrl(url)).searchParams.get('token') ?? ''
     const dispatcher = new Dispatcher({

@@ -33,7 +33,7 @@ export function testGround({
 }: TestGroundOptions = {}): Ground & Disposable {
   const log = silentLog()
   const db = new Database({ file, synchronous: 'OFF' })
-  const metrics = makeMetrics({ process: false })
+  const metrics = makeMetrics()
   const dataDir = mkdtempSync(join(tmpdir(), 'minicloud-test-'))
   folders.add(dataDir)
   return {

@@ -36,7 +36,7 @@ export async function consoleCase(): Promise<CaseResult> {
   const model = makeModel(ground)
   const instance = model.instances.get(await cloud.boot('flood'))
   const conductor = { consoleTypes: async () => ['novnc'] as const, console: async () => ({ kind: 'unix', path }) as const }
-  const consoles = makeConsoles({ ...ground, metrics: makeMetrics({ process: false }), model, conductor })
+  const consoles = makeConsoles({ ...ground, metrics: makeMetrics(), model, conductor })
   const server = new HttpServer({
     mounts: [],
     upgrades: consoles.upgrades,
