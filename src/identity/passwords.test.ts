@@ -38,4 +38,19 @@ describe('passwords', () => {
     expect(refused).toHaveLength(300 - 258)
     expect(await passwords.hash('x')).toContain('$scrypt$')
   })
+  it('that were right are remembered, and need no place in it', async () => {
+    const stored = await new Passwords({ rounds: 8, maxBytes: 16 }).hash('x')
+    expect(await passwords.verify('x', stored)).toBe(true)
+    const verifyOften = (password: string, as: string | null) =>
+      Promise.allSettled(Array.from({ length: 300 }, () => passwords.verify(password, as)))
+    expect((await verifyOften('x', stored)).every((one) => one.status === 'fulfilled' && one.value)).toBe(true)
+    expect((await verifyOften('y', stored)).some(({ status }) => status === 'rejected')).toBe(true)
+    expect((await verifyOften('x', null)).some(({ status }) => status === 'rejected')).toBe(true)
+  })
+  it('that were right are so no more when others are stored', async () => {
+    const stored = await passwords.hash('x')
+    expect(await passwords.verify('x', stored)).toBe(true)
+    expect(await passwords.verify('x', await passwords.hash('y'))).toBe(false)
+    expect(await passwords.verify('x', null)).toBe(false)
+  })
 })

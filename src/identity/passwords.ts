@@ -3,9 +3,13 @@
  *
  * A hash takes 128 · r · 2^ln bytes, so only a few run at once and only so many wait. Lengths are bytes of UTF-8.
  *
+ * A client that logs in for every command need not pay for each: what this process has found to be right, it remembers for a
+ * while, as a keyed digest of password and stored hash. A wrong password, and an unknown user, cost a hash every time.
+ *
  * @see https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md and https://www.rfc-editor.org/rfc/rfc7914
  */
-import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { Config } from '../base/config/index.ts'
 import { invalid, unavailable } from '../base/errors.ts'
 import { identityConfig } from './config.ts'
@@ -15,6 +19,8 @@ const parallelism = 1
 const hashBytes = 32
 const atOnce = 2
 const mostWaiting = 256
+const rememberMs = 600_000
+const mostRemembered = 1000
 
 export type PasswordOptions = { /** Base-2 logarithm of scrypt's cost. */ rounds: number; maxBytes: number }
 
@@ -30,6 +36,9 @@ export class Passwords {
   readonly #waiting: (() => void)[] = []
   /** By password. */
   readonly #begun = new Map<string, Promise<string>>()
+  /** Right passwords, by {@link #digest}. */
+  readonly #right = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberMs })
+  readonly #key = randomBytes(32)
 
   constructor(options: PasswordOptions) {
     this.#options = options
@@ -52,7 +61,9 @@ export class Passwords {
     this.checkLength(password)
     const salt = randomBytes(16)
     const { rounds } = this.#options
-    return phc(rounds, salt, await this.#derive(password, salt, rounds, hashBytes))
+    const stored = phc(rounds, salt, await this.#derive(password, salt, rounds, hashBytes))
+    this.#right.set(this.#digest(password, stored), true)
+    return stored
   }
 
   /** Begins what the next {@link hash} of this password goes on with; what goes wrong, goes wrong there. */
@@ -68,10 +79,18 @@ export class Passwords {
    */
   async verify(password: string, stored: string | null): Promise<boolean> {
     this.checkLength(password)
+    const digest = this.#digest(password, stored ?? '')
+    if (this.#right.has(digest)) return true
     const known = stored === null ? null : readPhc(stored)
     const { rounds, salt, hash } = known ?? readPhc(this.#nobody)!
     const derived = await this.#derive(password, salt, rounds, hash.length)
-    return timingSafeEqual(derived, hash) && known !== null
+    const isRight = timingSafeEqual(derived, hash) && known !== null
+    if (isRight) this.#right.set(digest, true)
+    return isRight
+  }
+
+  #digest(password: string, stored: string): string {
+    return createHmac('sha256', this.#key).update(`${stored} ${password}`).digest('base64')
   }
 
   async #derive(password: string, salt: Buffer, rounds: number, length: number): Promise<Buffer> {
