@@ -345,7 +345,7 @@ describe('tags, deactivation, information', () => {
     const { body } = await world.api.call('GET', '/schemas/image', demo)
     expect(body.name).toBe('image')
     expect(body.additionalProperties).toEqual({ type: 'string' })
-    expect(body.properties.disk_format).toMatchObject({ type: ['null', 'string'], enum: expect.arrayContaining([null, 'qcow2']) })
+    expect(body.properties.disk_format).toMatchObject({ type: ['string', 'null'], enum: expect.arrayContaining([null, 'qcow2']) })
   })
   it('tells services where the bytes lie, and nobody else', async () => {
     const { id } = await create({ visibility: 'community' })

@@ -11,6 +11,7 @@ export {
   placementDialect,
 } from './faults.ts'
 export { JsonText } from './json-text.ts'
+export { kinds, nullable } from './kinds.ts'
 export { type Microversions, type Version, version, versionText } from './microversion.ts'
 export { type AnyOperation, ByteStream, type Incoming, type Method, type Operation, operation, Reply } from './operation.ts'
 export { type Policies, PolicyEngine, PolicyFiles, policyConfig, type Scope, type Target } from './policy/index.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CloudError } from '../errors.ts'
-import { as, bodies, check, queries, repr } from './index.ts'
+import { addFormat, as, bodies, check, queries, repr } from './index.ts'
 import { type TSchema, Type } from './type.ts'
 
 const refusal = (schema: unknown, value: unknown, where?: 'query parameters'): string => {
@@ -73,6 +73,17 @@ describe('a refusal reads as in OpenStack, for', () => {
     )
   })
 
+  it('names of a format that says what they must be: that alone', () => {
+    addFormat('small name', (text) => text === text.toLowerCase(), { mustBe: 'small letters.' })
+    expect(refusal(of({ format: 'small name' }), { x: 'A' })).toBe("An invalid 'name' value was provided. The name must be: small letters.")
+  })
+
+  it('a wrong member: before those that are missing or too much', () => {
+    const schema = { required: ['a'], additionalProperties: false, properties: { a: {}, x: { type: 'string' } } }
+    expect(refusal(schema, { x: 1, y: 1 })).toBe("Invalid input for field/attribute x. Value: 1. 1 is not of type 'string'")
+    expect(refusal(schema, { x: 'a', y: 1 })).toBe("'a' is a required property")
+  })
+
   it('a query: the parameter, whichever of its values it was', () => {
     const schema = { properties: { limit: { items: { pattern: '^[0-9]*$' } } }, additionalProperties: false }
     expect(refusal(schema, { limit: ['1', '-1'] }, 'query parameters')).toBe(
@@ -81,8 +92,9 @@ describe('a refusal reads as in OpenStack, for', () => {
     expect(refusal(schema, { x: ['1'] }, 'query parameters')).toBe("Additional properties are not allowed ('x' was unexpected)")
   })
 
-  it('long values: shortened', () => {
-    expect(refusal({ maxLength: 1 }, 'x'.repeat(100_000)).length).toBeLessThan(600)
+  it('values beyond all measure: shortened', () => {
+    expect(refusal({ maxLength: 1 }, 'x'.repeat(4000))).toBe(`'${'x'.repeat(4000)}' is too long`)
+    expect(refusal(of({ maxLength: 1 }), { x: 'x'.repeat(1_000_000) }).length).toBeLessThan(20_000)
     expect(
       refusal({ additionalProperties: false }, Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`k${i}`, i]))).length,
     ).toBeLessThan(600)

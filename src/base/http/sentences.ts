@@ -33,7 +33,8 @@ export function repr(value: unknown): string {
   return String(value)
 }
 
-const maxShown = 256
+/** Far beyond what a client could want to read of its own words; and no more than that comes back from a body of megabytes. */
+const maxShown = 8192
 const cut = (text: string): string => (text.length > maxShown ? `${text.slice(0, maxShown)}...` : text)
 const shown = (value: unknown): string => cut(repr(value))
 /** Python's `str`: a text stands without its quotes. */
@@ -123,17 +124,25 @@ function reason(error: ErrorObject): string {
   }
 }
 
+/** The sentence for the value at a place, and why it is refused. */
+export const misfit = (where: Where, place: string, value: unknown, why: string): string =>
+  `Invalid input for ${where} ${cut(place)}. Value: ${plain(value)}. ${why}`
+
 const unescaped = (part: string): string => part.replaceAll('~1', '/').replaceAll('~0', '~')
 
 /**
  * Ajv reports the branches of `anyOf` first and the union last: the outermost union speaks for all. The place is the
  * innermost one of a body, an index included, and the parameter's name of a query; what is wrong with the whole has none.
+ *
+ * @param names what a name must be, by the format that it has: OpenStack says so of any of them, without the place.
  */
-export function sentence(errors: ErrorObject[], where: Where): string {
+export function sentence(errors: ErrorObject[], where: Where, names: ReadonlyMap<string, string>): string {
   const error = errors.findLast(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf') ?? errors[0]
   if (!error) return 'The value is not valid.'
+  const mustBe = error.keyword === 'format' ? names.get(error.params.format) : undefined
+  if (mustBe !== undefined) return `An invalid 'name' value was provided. The name must be: ${mustBe}`
   const path = error.instancePath.split('/').slice(1).map(unescaped)
   const place = where === 'query parameters' ? path[0] : path.at(-1)
   if (place === undefined) return reason(error)
-  return `Invalid input for ${where} ${place.slice(0, maxShown)}. Value: ${plain(error.data)}. ${reason(error)}`
+  return misfit(where, place, error.data, reason(error))
 }

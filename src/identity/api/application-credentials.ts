@@ -1,10 +1,10 @@
 /** `/v3/users/{user_id}/application_credentials`. */
 import { isoMicros, timeText } from '../../base/clock.ts'
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
+import { as, bodies, nullable, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import type { ApplicationCredential, NewApplicationCredential } from '../application-credentials.ts'
 import { notAuthenticated } from '../tokens/tokens.ts'
-import { nameOf, nullable, optionalText } from './bodies.ts'
+import { nameOf, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'
 import { collection, selfLink } from './links.ts'
 import { userTarget } from './users.ts'

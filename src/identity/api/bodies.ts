@@ -1,12 +1,11 @@
 /** Pieces of the request bodies: names, and attributes of the client's own, which Keystone keeps and shows again. */
 import { invalid } from '../../base/errors.ts'
-import { closed, type Principal, type TSchema, Type } from '../../base/http/index.ts'
+import { closed, nullable, type Principal, Type } from '../../base/http/index.ts'
 import type { Extra } from '../state.ts'
 
 /** A name with something to see in it. */
 export const nameOf = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '[\\S]+' })
 export const idText = Type.String({ minLength: 1, maxLength: 64, pattern: '^[a-zA-Z0-9-]+$' })
-export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
 export const optionalText = Type.Optional(nullable(Type.String()))
 export const immutableOptions = Type.Optional(Type.Object({ immutable: Type.Optional(nullable(Type.Boolean())) }, closed))
 

@@ -1,9 +1,9 @@
 /** `/v3/credentials`: a user's own; administrators see and change all. */
-import { as, bodies, type Incoming, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
+import { as, bodies, type Incoming, nullable, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import { checkMayMint } from '../application-credentials.ts'
 import type { Credential } from '../credentials.ts'
 import { callersToken } from './application-credentials.ts'
-import { idText, nameOf, nullable } from './bodies.ts'
+import { idText, nameOf } from './bodies.ts'
 import type { Deps } from './deps.ts'
 import { collection, selfLink } from './links.ts'
 

@@ -1,8 +1,8 @@
 /** `/v3/groups`, their members, and `/v3/users/{user_id}/groups`. */
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
+import { as, bodies, type Incoming, nullable, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import type { Group } from '../groups.ts'
-import { domainOf, extraOf, idText, listedDomain, nameOf, nullable, optionalText } from './bodies.ts'
+import { domainOf, extraOf, idText, listedDomain, nameOf, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'
 import { collection, selfLink } from './links.ts'
 import { requireReach } from './reach.ts'

@@ -1,8 +1,19 @@
 /** `/v3/projects`, with their tags, and `/v3/users/{user_id}/projects`. */
 import { forbidden, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation, principalOf, Reply, type RequestContext, Type } from '../../base/http/index.ts'
+import {
+  as,
+  bodies,
+  closed,
+  type Incoming,
+  nullable,
+  operation,
+  principalOf,
+  Reply,
+  type RequestContext,
+  Type,
+} from '../../base/http/index.ts'
 import type { Project, ProjectChange } from '../projects.ts'
-import { domainOf, extraOf, idText, immutableOptions, listedDomain, nameOf, nullable, optionalText } from './bodies.ts'
+import { domainOf, extraOf, idText, immutableOptions, listedDomain, nameOf, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'
 import { collection, selfLink } from './links.ts'
 

@@ -1,7 +1,7 @@
 /** `/v3/roles` and which role implies which. */
-import { as, bodies, operation, Reply, type RequestContext, Type } from '../../base/http/index.ts'
+import { as, bodies, nullable, operation, Reply, type RequestContext, Type } from '../../base/http/index.ts'
 import type { Role, RoleChange } from '../roles.ts'
-import { extraOf, idText, immutableOptions, nameOf, nullable, optionalText } from './bodies.ts'
+import { extraOf, idText, immutableOptions, nameOf, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'
 import { collection, selfLink } from './links.ts'
 

@@ -1,7 +1,7 @@
 /** `/v3/services`, `/v3/endpoints` and `/v3/regions`. */
-import { as, bodies, operation, type RequestContext, Type } from '../../base/http/index.ts'
+import { as, bodies, nullable, operation, type RequestContext, Type } from '../../base/http/index.ts'
 import type { CatalogService, Endpoint, Region } from '../services.ts'
-import { extraOf, nameOf, nullable, optionalText } from './bodies.ts'
+import { extraOf, nameOf, optionalText } from './bodies.ts'
 import type { Deps } from './deps.ts'
 import { collection, selfLink } from './links.ts'
 

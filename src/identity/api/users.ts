@@ -1,9 +1,9 @@
 /** `/v3/users`: no answer ever holds a password or its hash. */
 import { invalid } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, nullable, operation, principalOf, type RequestContext, Type } from '../../base/http/index.ts'
 import { notAuthenticated } from '../tokens/tokens.ts'
 import type { User, UserChange } from '../users.ts'
-import { domainOf, extraOf, idText, listedDomain, nameOf, nullable } from './bodies.ts'
+import { domainOf, extraOf, idText, listedDomain, nameOf } from './bodies.ts'
 import type { Deps } from './deps.ts'
 import { collection, selfLink } from './links.ts'
 import { requireReach } from './reach.ts'

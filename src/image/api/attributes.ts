@@ -1,6 +1,6 @@
 /** What a client may say of an image, in a new one or in a change: shapes, names it may not touch, permissions and quotas. */
 import { CloudError, forbidden, invalid, messageOf } from '../../base/errors.ts'
-import { check, type Incoming, principalOf, type TSchema, Type } from '../../base/http/index.ts'
+import { check, type Incoming, nullable, principalOf, type TSchema, Type } from '../../base/http/index.ts'
 import { tooLarge } from '../filling.ts'
 import { containerFormats, diskFormats, type Image, visibilities } from '../image.ts'
 import type { ApiLimits } from './deps.ts'
@@ -8,18 +8,17 @@ import type { ApiLimits } from './deps.ts'
 const maxInt = 2_147_483_647
 const uuidPattern = '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$'
 
-const orNull = (schema: TSchema) => Type.Union([Type.Null(), schema])
 const oneOf = (values: readonly string[]) => Type.Unsafe<string>({ type: 'string', enum: [...values] })
 
 /** Fields that every image has and a client may set. */
 export const baseAttributes: Record<string, TSchema> = {
-  name: orNull(Type.String({ maxLength: 255 })),
-  disk_format: orNull(oneOf(diskFormats)),
-  container_format: orNull(oneOf(containerFormats)),
+  name: nullable(Type.String({ maxLength: 255 })),
+  disk_format: nullable(oneOf(diskFormats)),
+  container_format: nullable(oneOf(containerFormats)),
   visibility: oneOf(visibilities),
   min_disk: Type.Integer({ minimum: 0, maximum: maxInt }),
   min_ram: Type.Integer({ minimum: 0, maximum: maxInt }),
-  owner: orNull(Type.String({ maxLength: 255 })),
+  owner: nullable(Type.String({ maxLength: 255 })),
   protected: Type.Boolean(),
   os_hidden: Type.Boolean(),
   tags: Type.Array(Type.String({ maxLength: 255 })),
@@ -27,8 +26,8 @@ export const baseAttributes: Record<string, TSchema> = {
 
 /** Properties of which more is known than that they are text. */
 export const knownProperties: Record<string, TSchema> = {
-  kernel_id: orNull(Type.String({ pattern: uuidPattern })),
-  ramdisk_id: orNull(Type.String({ pattern: uuidPattern })),
+  kernel_id: nullable(Type.String({ pattern: uuidPattern })),
+  ramdisk_id: nullable(Type.String({ pattern: uuidPattern })),
 }
 const anyProperty = Type.String({ maxLength: 65_535 })
 

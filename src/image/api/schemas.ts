@@ -8,14 +8,6 @@ import { baseAttributes, knownProperties } from './attributes.ts'
 
 type Json = Record<string, unknown>
 
-/** TypeBox writes "text or null" as a union; Glance's clients know it as a list of types. */
-function flat(schema: unknown): Json {
-  const { anyOf, ...plain } = schema as { anyOf?: Json[] } & Json
-  const [, other] = anyOf ?? []
-  if (!other) return { ...plain }
-  return { ...other, type: ['null', other.type], ...(Array.isArray(other.enum) ? { enum: [null, ...other.enum] } : {}) }
-}
-
 const descriptions: Record<string, string> = {
   name: 'Descriptive name for the image',
   disk_format: 'Format of the disk',
@@ -42,7 +34,7 @@ const text = (description: string): Json => ({ type: 'string', description })
 const settable = Object.fromEntries(
   Object.entries({ ...baseAttributes, ...knownProperties }).map(([name, schema]) => [
     name,
-    { ...flat(schema), description: descriptions[name], ...(name in knownProperties ? { is_base: false } : {}) },
+    { ...schema, description: descriptions[name], ...(name in knownProperties ? { is_base: false } : {}) },
   ]),
 )
 

@@ -3,7 +3,7 @@
  * given; a refusal names the attribute as Neutron does.
  */
 import { CloudError, messageOf } from '../../base/errors.ts'
-import { check, type Parser, repr, type TSchema, Type } from '../../base/http/index.ts'
+import { check, kinds, type Parser, repr, type TSchema, Type } from '../../base/http/index.ts'
 import { ipVersionOf, parseCidr } from '../addresses.ts'
 import { badAttribute, badRequest } from '../errors.ts'
 
@@ -35,9 +35,8 @@ export const flagOf = (value: unknown): boolean => (typeof value === 'boolean' ?
 export const name = Type.String({ maxLength: 255 })
 export const projectId = Type.String({ maxLength: 255 })
 export const uuid = Type.String({ format: 'uuid' })
-export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
 export const whole = (minimum: number, maximum: number) =>
-  Type.Union([Type.Integer({ minimum, maximum }), Type.String({ pattern: '^-?[0-9]{1,9}$' })])
+  kinds(Type.Integer({ minimum, maximum }), Type.String({ pattern: '^-?[0-9]{1,9}$' }))
 
 /** Digits or a number, within bounds. @throws {CloudError} `invalid`. */
 export function wholeOf(attribute: string, value: unknown, minimum: number, maximum: number): number {

@@ -1,9 +1,9 @@
 /** `/floatingips`. @see https://docs.openstack.org/api-ref/network/v2/#floating-ips-floatingips */
-import { Type } from '../../base/http/index.ts'
+import { nullable, Type } from '../../base/http/index.ts'
 import { badRequest, floatingIpNotFound } from '../errors.ts'
 import { createFloatingIp, type Destination, deleteFloatingIp, describe, redirect } from '../floating-ips.ts'
 import type { FloatingIpRow } from '../store.ts'
-import { type Attributes, isIp, nullable, uuid, type Values } from './attributes.ts'
+import { type Attributes, isIp, uuid, type Values } from './attributes.ts'
 import { sortsOf, standardFilters, textFilters } from './lists.ts'
 import { standardAttributes, standardOf, standardView } from './networks.ts'
 import { ports } from './ports.ts'

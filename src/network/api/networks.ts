@@ -2,11 +2,11 @@
 
 import { isoSeconds } from '../../base/clock.ts'
 import { conflict } from '../../base/errors.ts'
-import { Type } from '../../base/http/index.ts'
+import { nullable, Type } from '../../base/http/index.ts'
 import { networkNotFound } from '../errors.ts'
 import { createNetwork, deleteNetwork, updateNetwork } from '../networks.ts'
 import { bit, type NetworkRow, type StandardRow, type Store } from '../store.ts'
-import { type Attributes, flag, flagOf, name, nullable, projectId, type Values, whole, wholeOf } from './attributes.ts'
+import { type Attributes, flag, flagOf, name, projectId, type Values, whole, wholeOf } from './attributes.ts'
 import { type Condition, flagFilters, numberFilters, sortsOf, standardFilters, textFilters } from './lists.ts'
 import { operationsOf, type Request, type Resource, type Viewer } from './resource.ts'
 

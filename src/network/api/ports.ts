@@ -1,10 +1,10 @@
 /** `/ports`. @see https://docs.openstack.org/api-ref/network/v2/#ports */
-import { closed, Type } from '../../base/http/index.ts'
+import { closed, nullable, Type } from '../../base/http/index.ts'
 import { badAttribute, groupNotFound, networkNotFound, notAuthorized, portNotFound } from '../errors.ts'
 import type { FixedIpRequest } from '../fixed-ips.ts'
 import { type AddressPair, createPort, type DhcpOption, deletePort, type PortChanges, updatePort } from '../ports.ts'
 import { type PortRow, rowOf } from '../store.ts'
-import { type Attributes, each, flag, isCidr, isIp, name, nullable, uuid, type Values } from './attributes.ts'
+import { type Attributes, each, flag, isCidr, isIp, name, uuid, type Values } from './attributes.ts'
 import { type Condition, flagFilters, sortsOf, standardFilters, textFilters } from './lists.ts'
 import { optionalFlag, standardAttributes, standardOf, standardView } from './networks.ts'
 import { operationsOf, permit, type Request, type Resource, type Viewer } from './resource.ts'

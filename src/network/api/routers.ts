@@ -1,5 +1,5 @@
 /** `/routers`. @see https://docs.openstack.org/api-ref/network/v2/#routers-routers */
-import { type AnyOperation, closed, operation, Type } from '../../base/http/index.ts'
+import { type AnyOperation, closed, nullable, operation, Type } from '../../base/http/index.ts'
 import { badRequest, portNotFound, routerNotFound, subnetNotFound } from '../errors.ts'
 import {
   addPortInterface,
@@ -13,7 +13,7 @@ import {
   updateRouter,
 } from '../routers.ts'
 import type { RouterRow } from '../store.ts'
-import { type Attributes, each, flag, flagOf, isIp, nullable, uuid, type Values } from './attributes.ts'
+import { type Attributes, each, flag, flagOf, isIp, uuid, type Values } from './attributes.ts'
 import { flagFilters, sortsOf, standardFilters, textFilters } from './lists.ts'
 import { optionalFlag, standardAttributes, standardOf, standardView } from './networks.ts'
 import { ports } from './ports.ts'

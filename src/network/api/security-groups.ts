@@ -1,11 +1,11 @@
 /** `/security-groups` and `/security-group-rules`. @see https://docs.openstack.org/api-ref/network/v2/#security-groups-security-groups */
 
-import { principalOf, Type } from '../../base/http/index.ts'
+import { kinds, nullable, principalOf, Type } from '../../base/http/index.ts'
 import { protocolNumbers as protocols } from '../drivers/index.ts'
 import { groupNotFound, ruleNotFound } from '../errors.ts'
 import { createGroup, createRule, deleteGroup, deleteRule, ensureDefaultGroup, type NewRule, updateGroup } from '../security-groups.ts'
 import { bit, type GroupRow, type RuleRow, rowOf } from '../store.ts'
-import { type Attributes, flag, name, nullable, uuid, type Values, whole, wholeOf } from './attributes.ts'
+import { type Attributes, flag, name, uuid, type Values, whole, wholeOf } from './attributes.ts'
 import { flagFilters, numberFilters, sortsOf, standardFilters, textFilters } from './lists.ts'
 import { optionalFlag, standardAttributes, standardOf, standardView } from './networks.ts'
 import { operationsOf, own, permit, type Request, type Resource, viewerOf } from './resource.ts'
@@ -100,7 +100,7 @@ const ruleAttributes: Attributes = {
     refuse: (value) => (value === null || ethertypeOf(value) ? null : `'${String(value).slice(0, 32)}' is not in ['IPv4', 'IPv6']`),
   },
   protocol: {
-    schema: nullable(Type.Union([Type.String({ maxLength: 32 }), Type.Integer({ minimum: 0, maximum: 255 })])),
+    schema: nullable(kinds(Type.String({ maxLength: 32 }), Type.Integer({ minimum: 0, maximum: 255 }))),
     refuse: (value) =>
       value === null || protocolOf(value) !== undefined ? null : `Security group rule protocol ${String(value).slice(0, 32)} not supported`,
   },

@@ -1,10 +1,10 @@
 /** `/subnets`. @see https://docs.openstack.org/api-ref/network/v2/#subnets */
-import { closed, Type } from '../../base/http/index.ts'
+import { closed, nullable, Type } from '../../base/http/index.ts'
 import { keyText } from '../addresses.ts'
 import { badRequest, networkNotFound, subnetNotFound } from '../errors.ts'
 import { type NetworkRow, rowOf, type SubnetRow } from '../store.ts'
 import { createSubnet, deleteSubnet, type Pool, updateSubnet } from '../subnets.ts'
-import { type Attributes, each, flag, isCidr, isIp, nullable, uuid, type Values, wholeOf } from './attributes.ts'
+import { type Attributes, each, flag, isCidr, isIp, uuid, type Values, wholeOf } from './attributes.ts'
 import { type Condition, flagFilters, numberFilters, sortsOf, standardFilters, textFilters } from './lists.ts'
 import { optionalFlag, standardAttributes, standardOf, standardView } from './networks.ts'
 import { operationsOf, permit, type Resource, type Viewer } from './resource.ts'

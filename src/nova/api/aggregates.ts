@@ -6,7 +6,19 @@
  */
 import { isoMicros } from '../../base/clock.ts'
 import { invalid, notFound } from '../../base/errors.ts'
-import { addFormat, as, bodies, closed, field, type Incoming, operation, type TSchema, Type, view } from '../../base/http/index.ts'
+import {
+  addFormat,
+  as,
+  bodies,
+  closed,
+  field,
+  type Incoming,
+  nullable,
+  operation,
+  type TSchema,
+  Type,
+  view,
+} from '../../base/http/index.ts'
 import { type Aggregate, zoneOfAggregate } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { type Known, noQuery } from './known-query.ts'
@@ -59,7 +71,7 @@ const showAggregate = operation({
   handle: (request: Incoming<undefined, Known>, { model }: NovaApi) => answer(model.aggregates.get(idIn(request)), request),
 })
 
-const zone = Type.Union([Type.String({ minLength: 1, maxLength: 255, format: 'zone' }), Type.Null()])
+const zone = nullable(Type.String({ minLength: 1, maxLength: 255, format: 'zone' }))
 
 const createAggregate = operation({
   method: 'POST',
@@ -148,11 +160,7 @@ const removeHost = action<HostBody>('remove_host', hostBody, [400, 403, 404, 409
   return aggregate
 })
 
-const metadata = Type.Record(
-  Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }),
-  Type.Union([Type.String({ maxLength: 255 }), Type.Null()]),
-  closed,
-)
+const metadata = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }), nullable(Type.String({ maxLength: 255 })), closed)
 
 const setMetadata = action<{ metadata: Record<string, string | null> }>(
   'set_metadata',

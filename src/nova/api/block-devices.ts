@@ -6,7 +6,7 @@
  * @see https://docs.openstack.org/nova/latest/user/block-device-mapping.html
  */
 import { invalid } from '../../base/errors.ts'
-import { closed, type TSchema, Type } from '../../base/http/index.ts'
+import { closed, kinds, nullable, type TSchema, Type } from '../../base/http/index.ts'
 import type { BlockDevice } from '../model/index.ts'
 import { anyBoolean, tagSchema } from './schemas.ts'
 
@@ -18,7 +18,7 @@ const legacy = {
   virtual_name: Type.Optional(word),
   volume_id: Type.Optional(uuid),
   snapshot_id: Type.Optional(uuid),
-  volume_size: Type.Optional(Type.Union([Type.Integer({ minimum: 1, maximum: maxInt }), Type.String({ pattern: '^[0-9]+$' })])),
+  volume_size: Type.Optional(kinds(Type.Integer({ minimum: 1, maximum: maxInt }), Type.String({ pattern: '^[0-9]+$' }))),
   device_name: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._/-]*$' })),
   delete_on_termination: Type.Optional(anyBoolean),
   no_device: Type.Optional(Type.Unknown()),
@@ -38,9 +38,9 @@ export const deviceSchema = ({ blockTag, volumeType }: { blockTag?: boolean; vol
       guest_format: Type.Optional(word),
       device_type: Type.Optional(word),
       disk_bus: Type.Optional(word),
-      boot_index: Type.Optional(Type.Union([Type.Integer(), Type.String({ pattern: '^-?[0-9]+$' }), Type.Null()])),
+      boot_index: Type.Optional(kinds(Type.Integer(), Type.String({ pattern: '^-?[0-9]+$' }), Type.Null())),
       ...(blockTag ? { tag: Type.Optional(tagSchema) } : {}),
-      ...(volumeType ? { volume_type: Type.Optional(Type.Union([word, Type.Null()])) } : {}),
+      ...(volumeType ? { volume_type: Type.Optional(nullable(word)) } : {}),
     },
     closed,
   )

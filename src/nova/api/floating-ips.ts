@@ -5,7 +5,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#floating-ips-os-floating-ips-deprecated
  */
 import { CloudError, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, principalOf, Type } from '../../base/http/index.ts'
+import { as, bodies, type Incoming, nullable, operation, principalOf, Type } from '../../base/http/index.ts'
 import type { FloatingIp, NetworkInfo } from '../../network/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 
@@ -53,7 +53,7 @@ function poolOf(request: Incoming<string | null>, nova: NovaApi): NetworkInfo {
   return found
 }
 
-const poolName = Type.Union([Type.String({ maxLength: 255 }), Type.Null()])
+const poolName = nullable(Type.String({ maxLength: 255 }))
 
 const createFloatingIp = operation({
   method: 'POST',

@@ -1,6 +1,6 @@
 /** Shapes that several resources of the Compute API share. */
 import ipaddr from 'ipaddr.js'
-import { addFormat, closed, type TSchema, Type } from '../../base/http/index.ts'
+import { addFormat, closed, nullable, Type } from '../../base/http/index.ts'
 
 addFormat('ipv4', (text) => ipaddr.IPv4.isValidFourPartDecimal(text))
 addFormat('ipv6', (text) => ipaddr.IPv6.isValid(text) && !text.includes('%'))
@@ -15,7 +15,7 @@ const trueWords = ['True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 
 const falseWords = ['False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']
 
 /** Booleans as Compute takes them. */
-export const anyBoolean = Type.Unsafe<boolean | string>({ enum: [true, false, ...trueWords, ...falseWords] })
+export const anyBoolean = Type.Unsafe<boolean | string>({ type: ['boolean', 'string'], enum: [true, ...trueWords, false, ...falseWords] })
 export const isTrue = (value: unknown): boolean => value === true || (typeof value === 'string' && trueWords.includes(value))
 
 /** Says of a text only that white space at its ends may be cut where bodies are read forgivingly; its pattern says the rest. */
@@ -23,8 +23,6 @@ addFormat('trimmable', () => true, { forgives: 'white space' })
 
 /** As a name, but white space at its ends is cut, not refused. */
 addFormat('spaced name', (text) => text.trim().length > 0 && isPrintable(text))
-
-export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
 
 export const serverName = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
 export const description = nullable(Type.String({ maxLength: 255, format: 'printable' }))

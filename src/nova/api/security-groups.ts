@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#security-groups-os-security-groups-deprecated
  */
 import { CloudError, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, type Incoming, operation, Type } from '../../base/http/index.ts'
+import { as, bodies, type Incoming, kinds, nullable, operation, Type } from '../../base/http/index.ts'
 import type { SecurityGroup, SecurityGroupRule } from '../../network/index.ts'
 import { booleanWord } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
@@ -145,8 +145,8 @@ type RuleWish = {
   cidr?: string | null
   group_id?: string | null
 }
-const loose = Type.Optional(Type.Union([Type.String({ maxLength: 255 }), Type.Integer(), Type.Null()]))
-const looseText = Type.Optional(Type.Union([Type.String({ maxLength: 255 }), Type.Null()]))
+const loose = Type.Optional(kinds(Type.String({ maxLength: 255 }), Type.Integer(), Type.Null()))
+const looseText = Type.Optional(nullable(Type.String({ maxLength: 255 })))
 const ruleWish = Type.Object({
   security_group_rule: Type.Object({
     parent_group_id: Type.String(),

@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#servers-run-an-action-servers-action
  */
 import { conflict } from '../../base/errors.ts'
-import { as, bodies, closed, operation, Type } from '../../base/http/index.ts'
+import { as, bodies, closed, kinds, operation, Type } from '../../base/http/index.ts'
 import type { PowerAction } from '../compute/index.ts'
 import { GuestError } from '../virt/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
@@ -61,7 +61,7 @@ const reboot = operation({
   },
 })
 
-const length = Type.Union([Type.Integer({ minimum: -1 }), Type.String({ pattern: '^-?[0-9]+$' }), Type.Null()])
+const length = kinds(Type.Integer({ minimum: -1 }), Type.String({ pattern: '^-?[0-9]+$' }), Type.Null())
 
 const consoleOutput = operation({
   ...serverAction,

@@ -6,7 +6,7 @@
  */
 import ipaddr from 'ipaddr.js'
 import { CloudError, conflict, invalid, notFound } from '../../base/errors.ts'
-import { as, bodies, closed, type Incoming, operation, type TProperties, Type } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, kinds, operation, type TProperties, Type } from '../../base/http/index.ts'
 import type { FloatingIp } from '../../network/index.ts'
 import { checkLock } from '../conductor/index.ts'
 import type { Instance } from '../model/index.ts'
@@ -98,7 +98,7 @@ const addFixedIp = operation({
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-multinic:add',
   body: actionBody<{ networkId: string | number }>('addFixedIp', {
-    networkId: Type.Union([Type.String({ minLength: 1, maxLength: 255 }), Type.Number()]),
+    networkId: kinds(Type.String({ minLength: 1, maxLength: 255 }), Type.Number()),
   }),
   handle: (request, nova: NovaApi) => {
     const instance = serverOf(request, nova)

@@ -4,7 +4,7 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#servers-run-an-administrative-action-servers-action
  */
-import { as, bodies, closed, operation, Type } from '../../base/http/index.ts'
+import { as, bodies, closed, nullable, operation, Type } from '../../base/http/index.ts'
 import { checkLock } from '../conductor/index.ts'
 import type { Instance } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
@@ -21,10 +21,7 @@ const lock = operation({
     '2.73': as(
       Type.Object(
         {
-          lock: Type.Union([
-            Type.Null(),
-            Type.Object({ locked_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, closed),
-          ]),
+          lock: nullable(Type.Object({ locked_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, closed)),
         },
         closed,
       ),

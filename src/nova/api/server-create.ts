@@ -4,7 +4,7 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#create-server
  */
-import { as, bodies, closed, type Ladder, type TSchema, Type } from '../../base/http/index.ts'
+import { as, bodies, closed, kinds, type Ladder, nullable, type TSchema, Type } from '../../base/http/index.ts'
 import type { RequestedNic } from '../conductor/index.ts'
 import type { BlockDevice } from '../model/index.ts'
 import { deviceSchema, legacyDeviceSchema, mappedDevices } from './block-devices.ts'
@@ -17,7 +17,6 @@ import {
   hostName,
   isTrue,
   metadataSchema,
-  nullable,
   personalitySchema,
   serverName,
   tagSchema,
@@ -60,7 +59,7 @@ export type ServerCreate = {
   personality: readonly { path: string; contents: string }[]
 }
 
-const count = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[1-9][0-9]*$' })])
+const count = kinds(Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[1-9][0-9]*$' }))
 const uuidOrEmpty = Type.Union([Type.String({ format: 'uuid' }), Type.String({ maxLength: 0 })])
 
 type Features = {
@@ -95,7 +94,7 @@ function serverSchema(features: Features): TSchema {
     {
       name: serverName,
       imageRef: Type.Optional(uuidOrEmpty),
-      flavorRef: Type.Union([Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })]),
+      flavorRef: kinds(Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })),
       adminPass: anyPassword,
       metadata: Type.Optional(metadataSchema),
       'OS-DCF:diskConfig': Type.Optional(diskConfig),

@@ -5,15 +5,15 @@
  * @see https://docs.openstack.org/api-ref/compute/#live-migrate-server-os-migratelive-action
  */
 import { invalid } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, operation, type TProperties, Type } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, nullable, operation, type TProperties, Type } from '../../base/http/index.ts'
 import type { LiveWish } from '../conductor/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { anyBoolean, hostName, isTrue } from './schemas.ts'
 import { serverAction } from './server-actions.ts'
 import { serverOf } from './servers.ts'
 
-const host = Type.Union([Type.Null(), hostName])
-const booleanOrAuto = Type.Union([anyBoolean, Type.Literal('auto')])
+const host = nullable(hostName)
+const booleanOrAuto = Type.Unsafe<boolean | string>({ ...anyBoolean, enum: [...anyBoolean.enum, 'auto'] })
 
 type Asked = { host: string | null; block_migration: unknown; force?: unknown }
 const rung = (properties: TProperties, forcedBy: (asked: Asked) => boolean) =>

@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#migrate-server-migrate-action
  */
 import { invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, operation, type TProperties, Type } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, nullable, operation, type TProperties, Type } from '../../base/http/index.ts'
 import {
   checkRule,
   type EvacuateInput,
@@ -31,10 +31,7 @@ const migrate = operation({
   body: bodies<string | null>({
     '2.1': as(Type.Object({ migrate: Type.Unknown() }, closed), () => null),
     '2.56': as(
-      Type.Object(
-        { migrate: Type.Union([Type.Null(), Type.Object({ host: Type.Optional(Type.Union([hostName, Type.Null()])) }, closed)]) },
-        closed,
-      ),
+      Type.Object({ migrate: nullable(Type.Object({ host: Type.Optional(nullable(hostName)) }, closed)) }, closed),
       (body) => body.migrate?.host ?? null,
     ),
   }),

@@ -10,6 +10,7 @@ import {
   closed,
   type Incoming,
   type Ladder,
+  nullable,
   operation,
   principalOf,
   Reply,
@@ -22,16 +23,7 @@ import { imageObstacle, wantsNuma } from '../scheduler/index.ts'
 import { bootableImage, checkPersonality, imageMetadata } from './build-request.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
 import { selfHref } from './links.ts'
-import {
-  anyBoolean,
-  anyPassword,
-  isTrue,
-  metadataSchema,
-  nullable,
-  personalitySchema,
-  trustedCertsSchema,
-  userDataSchema,
-} from './schemas.ts'
+import { anyBoolean, anyPassword, isTrue, metadataSchema, personalitySchema, trustedCertsSchema, userDataSchema } from './schemas.ts'
 import { serverAction } from './server-actions.ts'
 import { type Attributes, attributes, columnsOf, described, fqdn, label } from './server-update.ts'
 import { rebuiltServerView } from './server-view.ts'

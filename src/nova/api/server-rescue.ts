@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#rescue-server-rescue-action
  */
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, bodies, closed, operation, Type } from '../../base/http/index.ts'
+import { as, bodies, closed, nullable, operation, Type } from '../../base/http/index.ts'
 import { wantsAgent } from '../compute/index.ts'
 import {
   changePasswordRule,
@@ -43,16 +43,9 @@ const rescue = operation({
     '2.1': as(
       Type.Object(
         {
-          rescue: Type.Union([
-            Type.Null(),
-            Type.Object(
-              {
-                adminPass: anyPassword,
-                rescue_image_ref: Type.Optional(Type.String({ format: 'uuid' })),
-              },
-              closed,
-            ),
-          ]),
+          rescue: nullable(
+            Type.Object({ adminPass: anyPassword, rescue_image_ref: Type.Optional(Type.String({ format: 'uuid' })) }, closed),
+          ),
         },
         closed,
       ),

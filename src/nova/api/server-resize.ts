@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#resize-server-resize-action
  */
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, bodies, closed, operation, Type } from '../../base/http/index.ts'
+import { as, bodies, closed, kinds, operation, Type } from '../../base/http/index.ts'
 import {
   checkRule,
   confirmResizeRule,
@@ -55,7 +55,7 @@ const resize = operation({
         {
           resize: Type.Object(
             {
-              flavorRef: Type.Union([Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })]),
+              flavorRef: kinds(Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })),
               'OS-DCF:diskConfig': Type.Optional(diskConfig),
             },
             closed,

@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#shelve-server-shelve-action
  */
 import { conflict, invalid } from '../../base/errors.ts'
-import { as, bodies, closed, operation, type TProperties, Type } from '../../base/http/index.ts'
+import { as, bodies, closed, nullable, operation, type TProperties, Type } from '../../base/http/index.ts'
 import {
   checkRule,
   offloadRule,
@@ -60,13 +60,10 @@ const shelveOffload = operation({
 /** Where it is to go, if the request says; a zone of `null` lets go of the one that it was bound to. */
 type Unshelve = { zone?: string | null; host?: string }
 const rung = (properties: TProperties) =>
-  as(
-    Type.Object({ unshelve: Type.Union([Type.Null(), Type.Object(properties, { ...closed, minProperties: 1 })]) }, closed),
-    (body): Unshelve => {
-      const { availability_zone, host } = (body.unshelve ?? {}) as { availability_zone?: string | null; host?: string }
-      return { ...(availability_zone === undefined ? {} : { zone: availability_zone }), ...(host === undefined ? {} : { host }) }
-    },
-  )
+  as(Type.Object({ unshelve: nullable(Type.Object(properties, { ...closed, minProperties: 1 })) }, closed), (body): Unshelve => {
+    const { availability_zone, host } = (body.unshelve ?? {}) as { availability_zone?: string | null; host?: string }
+    return { ...(availability_zone === undefined ? {} : { zone: availability_zone }), ...(host === undefined ? {} : { host }) }
+  })
 const text = Type.String({ minLength: 1, maxLength: 255 })
 
 const unshelve = operation({
@@ -76,7 +73,7 @@ const unshelve = operation({
   body: bodies<Unshelve>({
     '2.1': as(Type.Object({ unshelve: Type.Unknown() }, closed), () => ({})),
     '2.77': rung({ availability_zone: serverName }),
-    '2.91': rung({ availability_zone: Type.Optional(Type.Union([text, Type.Null()])), host: Type.Optional(text) }),
+    '2.91': rung({ availability_zone: Type.Optional(nullable(text)), host: Type.Optional(text) }),
   }),
   handle: (request, nova: NovaApi) => {
     const { body, context, enforce } = request

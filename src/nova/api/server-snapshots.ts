@@ -5,7 +5,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#create-image-createimage-action
  */
 import { overQuota } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, operation, principalOf, Reply, type RequestContext, Type } from '../../base/http/index.ts'
+import { as, atLeast, bodies, closed, kinds, operation, principalOf, Reply, type RequestContext, Type } from '../../base/http/index.ts'
 import { createBackupRule, createImageRule, registerSnapshot, type SnapshotInput, snapshotServer } from '../conductor/index.ts'
 import { callerOf, type NovaApi } from './deps.ts'
 import { metadataSchema, serverName } from './schemas.ts'
@@ -66,7 +66,7 @@ const createBackup = operation({
             {
               name: serverName,
               backup_type: Type.String({ minLength: 1, maxLength: 255 }),
-              rotation: Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^[0-9]+$', maxLength: 9 })]),
+              rotation: kinds(Type.Integer({ minimum: 0 }), Type.String({ pattern: '^[0-9]+$', maxLength: 9 })),
               metadata: Type.Optional(metadataSchema),
             },
             closed,

@@ -1,7 +1,7 @@
 /** `PUT /servers/{id}`: what may change, by version, as columns of the row. A rebuild may change the same. */
-import { as, bodies, closed, type Ladder, Type } from '../../base/http/index.ts'
+import { as, bodies, closed, type Ladder, nullable, Type } from '../../base/http/index.ts'
 import type { InstanceChange } from '../model/index.ts'
-import { description, diskConfig, hostLabel, hostName, nullable, serverName } from './schemas.ts'
+import { description, diskConfig, hostLabel, hostName, serverName } from './schemas.ts'
 
 export type ServerUpdate = { change: InstanceChange; pinnedZone?: string | null }
 

@@ -5,7 +5,19 @@
  * @see https://docs.openstack.org/api-ref/compute/#servers-with-volume-attachments-servers-os-volume-attachments
  */
 import { conflict, invalid, notFound } from '../../base/errors.ts'
-import { as, atLeast, bodies, closed, field, type Incoming, operation, type TProperties, Type, view } from '../../base/http/index.ts'
+import {
+  as,
+  atLeast,
+  bodies,
+  closed,
+  field,
+  type Incoming,
+  nullable,
+  operation,
+  type TProperties,
+  Type,
+  view,
+} from '../../base/http/index.ts'
 import { type ActionRule, checkRule } from '../conductor/index.ts'
 import type { Instance, VolumeAttachment } from '../model/index.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
@@ -69,7 +81,7 @@ const showAttachment = operation({
 
 const uuid = Type.String({ format: 'uuid' })
 const device = {
-  device: Type.Optional(Type.Union([Type.String({ pattern: '(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$' }), Type.Null()])),
+  device: Type.Optional(nullable(Type.String({ pattern: '(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$' }))),
 }
 const tag = { tag: Type.Optional(tagSchema) }
 const flag = { delete_on_termination: Type.Optional(anyBoolean) }

@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#volume-extension-os-volumes-os-snapshots-deprecated
  */
 import { isoMicros } from '../../base/clock.ts'
-import { as, bodies, closed, type Incoming, operation, Reply, type TObject, Type, view } from '../../base/http/index.ts'
+import { as, bodies, closed, type Incoming, kinds, operation, Reply, type TObject, Type, view } from '../../base/http/index.ts'
 import { apiConfig } from '../model/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { type Known, knownQuery, pageSize, wholeNumber } from './known-query.ts'
@@ -119,7 +119,7 @@ const createVolume = operation({
         'volume',
         Type.Object(
           {
-            size: Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[0-9]+$' })]),
+            size: kinds(Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[0-9]+$' })),
             display_name: text,
             display_description: text,
             volume_type: text,

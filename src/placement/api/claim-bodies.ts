@@ -4,7 +4,7 @@
  *
  * @see https://docs.openstack.org/api-ref/placement/#update-allocations
  */
-import { closed, type TProperties, Type } from '../../base/http/index.ts'
+import { closed, nullable, type TProperties, Type } from '../../base/http/index.ts'
 import type { Holding } from '../allocations.ts'
 import { canonicalUuid } from './filters.ts'
 
@@ -15,7 +15,7 @@ const amounts = Type.Record(Type.String({ pattern: '^[A-Z0-9_]{1,255}$' }), Type
 })
 const external = Type.String({ minLength: 1, maxLength: 255 })
 const owner = { project_id: external, user_id: external }
-const consumerGeneration = { consumer_generation: Type.Union([Type.Integer(), Type.Null()]) }
+const consumerGeneration = { consumer_generation: nullable(Type.Integer()) }
 const consumerType = { consumer_type: Type.String({ pattern: '^[A-Z0-9_]+$', minLength: 1, maxLength: 255 }) }
 const mappings = {
   mappings: Type.Optional(

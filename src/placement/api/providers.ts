@@ -6,6 +6,7 @@ import {
   bodies,
   closed,
   field,
+  nullable,
   operation,
   Reply,
   type RequestContext,
@@ -22,7 +23,7 @@ import { dated, failures, linkTo, locationOf } from './reply.ts'
 
 const name = Type.String({ minLength: 1, maxLength: 200 })
 const uuid = Type.String({ format: 'uuid' })
-const parent = Type.Optional(Type.Union([Type.Null(), uuid]))
+const parent = Type.Optional(nullable(uuid))
 
 const path = (provider: Provider, below = '') => `/resource_providers/${provider.uuid}${below}`
 
