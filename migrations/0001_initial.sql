@@ -787,6 +787,7 @@ CREATE TABLE `instance_actions_events` (
 	FOREIGN KEY (`action_id`) REFERENCES `instance_actions`(`id`) ON UPDATE no action ON DELETE no action
 );
 
+CREATE INDEX `instance_actions_events_action_id_idx` ON `instance_actions_events` (`action_id`);
 CREATE TABLE `instance_extra` (
 	`created_at` DATETIME,
 	`updated_at` DATETIME,

@@ -140,20 +140,18 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const scheduler = makeScheduler(ground, model, placement)
     const metadata = makeMetadata({ ...ground, model, networks })
     closers.push(() => metadata[Symbol.asyncDispose]())
-    const conductor = new Conductor(
-      {
-        ...ground,
-        model,
-        scheduler,
-        placement,
-        networks,
-        images,
-        configDriveFiles: metadata.configDriveFiles,
-        adminPasswords: new Map(),
-        liveTurns: new LiveTurns(),
-      },
-      { host },
-    )
+    const conductor = new Conductor({
+      ...ground,
+      model,
+      scheduler,
+      placement,
+      networks,
+      images,
+      configDriveFiles: metadata.configDriveFiles,
+      adminPasswords: new Map(),
+      liveTurns: new LiveTurns(),
+      host,
+    })
     closers.push(() => conductor[Symbol.asyncDispose]())
     const { reportInterval, maxConcurrentBuilds } = config.get(novaConfig)
     const managers = drivers.map(

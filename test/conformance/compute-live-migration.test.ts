@@ -108,10 +108,13 @@ describe('a live migration', () => {
     const [action] = (await call('GET', `/servers/${id}/os-instance-actions`)).body.instanceActions
     expect(action).toMatchObject({ action: 'live-migration', message: null })
     const { events } = (await call('GET', `/servers/${id}/os-instance-actions/${action.request_id}`)).body.instanceAction
-    expect(events.map(({ event }: { event: string }) => event).sort()).toEqual([
-      'compute_live_migration',
-      'compute_pre_live_migration',
-      'conductor_live_migrate_instance',
+    const destination = migration.dest_compute
+    expect(events.map(({ event, host, result }: Record<string, string>) => [event, host, result])).toEqual([
+      ['compute_post_live_migration_at_destination', destination, 'Success'],
+      ['compute_pre_live_migration', destination, 'Success'],
+      ['compute_live_migration', source, 'Success'],
+      ['compute_check_can_live_migrate_source', source, 'Success'],
+      ['conductor_live_migrate_instance', 'host1', 'Success'],
     ])
   })
 

@@ -124,6 +124,8 @@ describe('a cold migration', () => {
       ['compute_finish_resize', destination, 'Success'],
       ['compute_resize_instance', source, 'Success'],
       ['compute_prep_resize', destination, 'Success'],
+      ['cold_migrate', 'host1', 'Success'],
+      ['conductor_migrate_server', 'host1', 'Success'],
     ])
   })
 
@@ -193,7 +195,7 @@ describe('a cold migration', () => {
     expect((await act({ migrate: null })).status).toBe(202)
     const [{ request_id }] = await actions()
     const { events } = (await call('GET', `/servers/${id}/os-instance-actions/${request_id}`, { version: '2.84' })).body.instanceAction
-    expect(events[0]).toMatchObject({ event: 'compute_prep_resize', result: 'Error' })
+    expect(events[0]).toMatchObject({ event: 'cold_migrate', result: 'Error' })
     expect(events[0].details).toContain('ComputeFilter')
     for (const host of hosts) await call('PUT', `/os-services/${(await service(host)).id}`, { body: { status: 'enabled' } })
     expect(await show()).toMatchObject({ status: 'ACTIVE' })

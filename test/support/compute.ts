@@ -81,8 +81,9 @@ export async function testCompute({ hosts = 1, flags = {}, clock = systemClock()
     configDriveFiles: async () => [],
     adminPasswords: new Map(),
     liveTurns: new LiveTurns(),
+    host: 'host1',
   }
-  const conductor = new Conductor(deps, { host: 'host1' })
+  const conductor = new Conductor(deps)
   conductor.watch.start()
   const config = ground.config.get(fakeConfig)
   const drivers = Array.from({ length: hosts }, (_, index) =>

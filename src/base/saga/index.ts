@@ -1,5 +1,5 @@
 export { sagaConfig } from './config.ts'
-export { type RunnerOptions, type SagaOutcome, Superseded } from './drive.ts'
+export { type RunnerOptions, type SagaOutcome, Shutdown, Superseded } from './drive.ts'
 export { SagaRunner, type StartOptions } from './runner.ts'
 export {
   type AnyStep,

@@ -13,6 +13,7 @@ import { GuestError, PowerState } from '../virt/index.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { letGo } from './endings.ts'
+import { inEvent } from './events.ts'
 import { recordFailure } from './faults.ts'
 import { notify } from './notifications.ts'
 import { allocatePorts, type RequestedNic, readPorts, releasePorts } from './ports.ts'
@@ -28,24 +29,28 @@ export type BuildInput = {
 export type InjectedFile = { path: string; base64: string }
 
 const buildTasks: readonly (TaskState | null)[] = ['scheduling', 'networking', 'block_device_mapping', 'spawning']
-const actionEvent = 'compute__do_build_and_run_instance'
-
-type Context = { readonly input: BuildInput; readonly requestId: string | null }
+const eventName = 'compute__do_build_and_run_instance'
 
 export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
   .step('host', {
-    run({ input, earlier }, deps): Selection {
+    async run(context, deps): Promise<Selection> {
+      const { input, earlier } = context
       const instance = deps.model.instances.get(input.uuid)
       const ignoreHosts = (earlier as Selection[]).map(({ host }) => host)
-      return deps.scheduler.select({
-        instanceUuid: instance.uuid,
-        projectId: instance.projectId,
-        userId: instance.userId,
-        flavor: instance.flavor,
-        spec: instance.spec,
-        imageProperties: input.imageProperties,
-        ignoreHosts,
-      })
+      try {
+        return deps.scheduler.select({
+          instanceUuid: instance.uuid,
+          projectId: instance.projectId,
+          userId: instance.userId,
+          flavor: instance.flavor,
+          spec: instance.spec,
+          imageProperties: input.imageProperties,
+          ignoreHosts,
+        })
+      } catch (error) {
+        // A build's first event is its host's; this one tells why there is none.
+        return await inEvent(deps, context, 'conductor_schedule_and_build_instances', deps.host, () => Promise.reject(error))
+      }
     },
     commit({ input }, { host, node, zone }, { model }) {
       model.instances.tryUpdate(
@@ -62,9 +67,11 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
     },
   })
   .step('ports', {
-    run({ input }, deps) {
-      const instance = deps.model.instances.get(input.uuid)
-      return deps.db.transaction(() => allocatePorts(deps, { instance, nics: input.nics, securityGroupIds: input.securityGroupIds }))
+    run(context, deps) {
+      const { uuid, nics, securityGroupIds } = context.input
+      const instance = deps.model.instances.get(uuid)
+      const allocate = () => deps.db.transaction(() => allocatePorts(deps, { instance, nics, securityGroupIds }))
+      return inEvent(deps, context, eventName, context.outputs.host.host, allocate, { staysOpen: true })
     },
     commit({ input }, _portIds, deps) {
       deps.model.instances.setPorts(input.uuid, readPorts(deps, input.uuid, input.nics))
@@ -82,8 +89,10 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
       const instance = deps.model.instances.get(context.input.uuid)
       const { host } = context.outputs.host
       try {
-        const args = await spawnArgs(instance, deps, context.input)
-        await askCancellably(deps.queue, host, 'spawn', args, { lane: instance.uuid, signal: context.signal })
+        await inEvent(deps, context, eventName, host, async () => {
+          const args = await spawnArgs(instance, deps, context.input)
+          await askCancellably(deps.queue, host, 'spawn', args, { lane: instance.uuid, signal: context.signal })
+        })
       } catch (error) {
         if (context.signal.aborted || !mayTryElsewhere(error)) throw error
         deps.scheduler.noteBuild(host, false)
@@ -97,7 +106,7 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
       deps.scheduler.noteBuild(context.outputs.host.host, true)
       const change = { vm_state: 'active', power_state: PowerState.running, launched_at: deps.clock.text() } as const
       if (!letGo(deps, context, buildTasks, change)) return
-      finishAction(context, deps, context.outputs.host.host)
+      if (context.requestId !== null) deps.model.actions.finish(uuid, context.requestId)
       const instance = deps.model.instances.get(uuid)
       deps.db.afterCommit(() => notify(deps.queue, 'create.end', instance, context))
     },
@@ -121,11 +130,7 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
           : error
       if (error instanceof NoValidHost)
         log.warn({ instance: input.uuid, request_id: requestId, rejections: error.rejections }, error.message)
-      const { message } = recordFailure(deps, input.uuid, requestId, failure, {
-        event: actionEvent,
-        startTime: deps.clock.text(),
-        host: null,
-      })
+      const { message } = recordFailure(deps, { uuid: input.uuid, requestId, host: null }, failure)
       const instance = model.instances.get(input.uuid)
       db.afterCommit(() => notify(queue, 'create.error', instance, { requestId, fault: message }))
     },
@@ -134,12 +139,6 @@ export const buildServer = saga<BuildInput, ConductorDeps>('build-server/1')
 /** A full disk or a refusing hypervisor may be one host's alone; a bad image is bad everywhere. */
 const mayTryElsewhere = (error: unknown): boolean =>
   error instanceof GuestError || (error instanceof CloudError && error.kind === 'unavailable')
-
-function finishAction({ input, requestId }: Context, { model, clock }: ConductorDeps, host: string): void {
-  if (requestId === null) return
-  model.actions.event(input.uuid, requestId, { event: actionEvent, startTime: clock.text(), host })
-  model.actions.finish(input.uuid, requestId)
-}
 
 /** What a host is told to make of a server. */
 export async function spawnArgs(

@@ -96,9 +96,9 @@ export class Conductor implements AsyncDisposable {
   readonly live: LiveMigrations
   readonly #deps: ConductorDeps
 
-  constructor(deps: ConductorDeps, { host }: { host: string }) {
+  constructor(deps: ConductorDeps) {
     this.#deps = deps
-    this.watch = new HostWatch(deps, { host })
+    this.watch = new HostWatch(deps)
     this.live = new LiveMigrations(deps, this)
     for (const definition of serverSagas) deps.sagas.register(definition as typeof buildServer, deps)
   }
@@ -200,12 +200,13 @@ export class Conductor implements AsyncDisposable {
 
   /** An action that is done at once: its change, its record and its event are one transaction. */
   record(instance: Instance, action: string, caller: Caller, change: () => void): void {
-    const { db, model, queue, clock } = this.#deps
+    const { db, model, queue } = this.#deps
     const { uuid, host } = instance
     db.transaction(() => {
       model.actions.begin(action, uuid, caller)
+      const event = model.actions.openEvent(uuid, caller.requestId, `api_${action}`, host)
       change()
-      model.actions.event(uuid, caller.requestId, { event: `api_${action}`, startTime: clock.text(), host })
+      if (event !== null) model.actions.closeEvent(event)
       model.actions.finish(uuid, caller.requestId)
     })
     notify(queue, action, model.instances.get(uuid), caller)

@@ -24,4 +24,6 @@ export type ConductorDeps = Ground & {
   /** Passwords of servers being built, by uuid: never written down, so lost when the process ends. */
   readonly adminPasswords: Map<string, string>
   readonly liveTurns: LiveTurns
+  /** The name under which the control plane's own services report. */
+  readonly host: string
 }

@@ -1,4 +1,4 @@
-/** How an action ends: the server let go, its event, its record, and the word to listeners, in one transaction. */
+/** How an action ends: the server let go, its record, and the word to listeners, in one transaction. */
 import type { InstanceChange, TaskState } from '../model/index.ts'
 import type { ConductorDeps } from './deps.ts'
 import { recordFailure } from './faults.ts'
@@ -7,8 +7,7 @@ import { notify } from './notifications.ts'
 export type Ending = {
   uuid: string
   requestId: string | null
-  /** How the instance action names its one step: `compute_rescue_instance`. */
-  event: string
+  /** Where it fails, when it does. */
   host: string | null
   /** How notifications name what happens: `rescue`. */
   phase: string
@@ -35,15 +34,15 @@ export function ended(deps: ConductorDeps, ending: Ending): void {
 }
 
 /** As {@link ended}, of an action that has its end already. */
-export function told({ model, db, queue, clock }: ConductorDeps, { uuid, requestId, event, host, phase }: Ending): void {
-  if (requestId !== null) model.actions.event(uuid, requestId, { event, startTime: clock.text(), host })
+export function told({ model, db, queue }: ConductorDeps, { uuid, requestId, phase }: Ending): void {
   const instance = model.instances.get(uuid)
   db.afterCommit(() => notify(queue, `${phase}.end`, instance, { requestId }))
 }
 
-export function endedBadly(deps: ConductorDeps, { uuid, requestId, event, host, phase }: Ending, error: Error): void {
-  const { model, db, queue, clock } = deps
-  const { message } = recordFailure(deps, uuid, requestId, error, { event, startTime: clock.text(), host })
+export function endedBadly(deps: ConductorDeps, ending: Ending, error: Error): void {
+  const { model, db, queue } = deps
+  const { uuid, requestId, phase } = ending
+  const { message } = recordFailure(deps, ending, error)
   const instance = model.instances.get(uuid)
   db.afterCommit(() => notify(queue, `${phase}.error`, instance, { requestId, fault: message }))
 }

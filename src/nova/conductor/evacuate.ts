@@ -14,6 +14,7 @@ import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import type { Destination } from './destination.ts'
 import { ended, endedBadly, letGo } from './endings.ts'
+import { inEvent } from './events.ts'
 import type { ActionRule } from './guard.ts'
 import { unlessDown } from './leftovers.ts'
 import { claimEvacuation, dropRoom } from './move-claims.ts'
@@ -46,16 +47,18 @@ const ending = ({ input: { uuid }, requestId }: Context, host: string | null) =>
   uuid,
   requestId,
   host,
-  event: 'compute_rebuild_instance',
   phase: 'evacuate',
 })
 
 export const evacuateServer = saga<EvacuateInput, ConductorDeps>('evacuate-server/1')
   .step('destination', {
-    run({ input: { uuid, source, host, forced }, earlier }, deps): Destination {
+    async run(context, deps): Promise<Destination> {
+      const { uuid, source, host, forced } = context.input
       const instance = deps.model.instances.get(uuid)
-      const excluded = [source, ...(earlier as Destination[]).map((one) => one.host)]
-      return claimEvacuation(deps, instance, { flavor: instance.flavor, host, forced, excluded })
+      const excluded = [source, ...(context.earlier as Destination[]).map((one) => one.host)]
+      return await inEvent(deps, context, 'rebuild_server', deps.host, () =>
+        claimEvacuation(deps, instance, { flavor: instance.flavor, host, forced, excluded }),
+      )
     },
     commit({ input: { uuid, migrationId } }, { host, node }, { model }) {
       model.migrations.setDestination(migrationId, { host, node })
@@ -71,25 +74,27 @@ export const evacuateServer = saga<EvacuateInput, ConductorDeps>('evacuate-serve
     },
   })
   .step('guest', {
-    async run({ input, outputs, signal }, deps) {
-      const { uuid, stopped } = input
-      const { host } = outputs.destination
-      const { model, queue } = deps
-      const instance = model.instances.get(uuid)
-      const args = await spawnArgs(instance, deps)
-      model.instances.tryUpdate(uuid, { task_state: 'rebuild_spawning' }, { taskState: tasks })
-      try {
-        await askCancellably(queue, host, 'spawn', args, { lane: uuid, signal })
-      } catch (error) {
-        const mayTryElsewhere = error instanceof GuestError || (error instanceof CloudError && error.kind === 'unavailable')
-        if (signal.aborted || input.host !== null || !mayTryElsewhere) throw error
-        throw new RetryFrom('destination', messageOf(error), { cause: error })
-      }
-      if (!stopped) return { power: PowerState.running }
-      model.instances.tryUpdate(uuid, { task_state: 'powering-off' }, { taskState: tasks })
-      await askHost(queue, host, 'power', { uuid, action: 'stop', graceMs: 0, portIds: [] }, uuid)
-      return { power: PowerState.shutdown }
-    },
+    run: (context, deps) =>
+      inEvent(deps, context, 'compute_rebuild_instance', context.outputs.destination.host, async () => {
+        const { input, outputs, signal } = context
+        const { uuid, stopped } = input
+        const { host } = outputs.destination
+        const { model, queue } = deps
+        const instance = model.instances.get(uuid)
+        const args = await spawnArgs(instance, deps)
+        model.instances.tryUpdate(uuid, { task_state: 'rebuild_spawning' }, { taskState: tasks })
+        try {
+          await askCancellably(queue, host, 'spawn', args, { lane: uuid, signal })
+        } catch (error) {
+          const mayTryElsewhere = error instanceof GuestError || (error instanceof CloudError && error.kind === 'unavailable')
+          if (signal.aborted || input.host !== null || !mayTryElsewhere) throw error
+          throw new RetryFrom('destination', messageOf(error), { cause: error })
+        }
+        if (!stopped) return { power: PowerState.running }
+        model.instances.tryUpdate(uuid, { task_state: 'powering-off' }, { taskState: tasks })
+        await askHost(queue, host, 'power', { uuid, action: 'stop', graceMs: 0, portIds: [] }, uuid)
+        return { power: PowerState.shutdown }
+      }),
     commit(context, { power }, deps) {
       const { uuid, migrationId, stopped } = context.input
       const { host, node, zone } = context.outputs.destination

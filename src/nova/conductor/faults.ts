@@ -28,19 +28,14 @@ const guestSentences: Record<GuestError['reason'], string> = {
   failed: 'The hypervisor could not do it.',
 }
 
-/** Ends an action as failed, in the transaction of the saga's end. */
+/** Ends an action as failed, in the transaction of the saga's end; `host`: where it failed. */
 export function recordFailure(
   { model }: ConductorDeps,
-  uuid: string,
-  requestId: string | null,
+  { uuid, requestId, host }: { uuid: string; requestId: string | null; host: string | null },
   error: Error,
-  step: { event: string; startTime: string; host: string | null },
 ): Failure {
   const failure = failureOf(error)
-  model.instances.addFault(uuid, { ...failure, host: step.host })
-  if (requestId !== null) {
-    model.actions.event(uuid, requestId, { ...step, error, details: failure.details })
-    model.actions.finish(uuid, requestId, 'Error')
-  }
+  model.instances.addFault(uuid, { ...failure, host })
+  if (requestId !== null) model.actions.finish(uuid, requestId, 'Error')
   return failure
 }

@@ -5,6 +5,7 @@ import { GuestError } from '../virt/index.ts'
 import { askHost, orAborted } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Ending, ended, endedBadly, letGo } from './endings.ts'
+import { eventOf } from './events.ts'
 import { failureOf } from './faults.ts'
 import type { ActionRule } from './guard.ts'
 
@@ -22,17 +23,11 @@ export const crashDumpRule: ActionRule = {
 }
 
 type Context = { input: InsideInput; requestId: string | null }
-const ending = ({ input: { uuid, host }, requestId }: Context, event: string, phase: string): Ending => ({
-  uuid,
-  requestId,
-  host,
-  event: `compute_${event}`,
-  phase,
-})
+const ending = ({ input: { uuid, host }, requestId }: Context, phase: string): Ending => ({ uuid, requestId, host, phase })
 
 export const changePassword = saga<InsideInput, ConductorDeps>('change-password/1')
   .step('guest', {
-    async run({ input: { uuid, host }, signal }, { queue, adminPasswords, model, clock }) {
+    run: eventOf('compute_set_admin_password', async ({ input: { uuid, host }, signal }, { queue, adminPasswords, model, clock }) => {
       const password = adminPasswords.get(uuid)
       if (password === undefined) throw unavailable('The password was lost when the service was started anew; set it again.')
       const { os_type } = model.instances.get(uuid).imageProperties
@@ -43,17 +38,17 @@ export const changePassword = saga<InsideInput, ConductorDeps>('change-password/
       )
       const enough = AbortSignal.any([signal, tooLate.signal])
       await orAborted(askHost(queue, host, 'setPassword', { uuid, user, password }, uuid), enough).finally(() => deadline.cancel())
-    },
+    }),
     commit(context, _output, deps) {
       deps.adminPasswords.delete(context.input.uuid)
-      if (letGo(deps, context, ['updating_password'])) ended(deps, ending(context, 'set_admin_password', 'password'))
+      if (letGo(deps, context, ['updating_password'])) ended(deps, ending(context, 'password'))
     },
   })
   .end({
     undone(context, error, deps) {
       if (!letGo(deps, context, ['updating_password'])) return
       deps.adminPasswords.delete(context.input.uuid)
-      endedBadly(deps, ending(context, 'set_admin_password', 'password'), error)
+      endedBadly(deps, ending(context, 'password'), error)
     },
   })
 
@@ -68,16 +63,16 @@ export function passwordRefusal(uuid: string, { state, error }: SagaOutcome): Cl
 
 export const triggerCrashDump = saga<InsideInput, ConductorDeps>('crash-dump/1')
   .step('guest', {
-    async run({ input: { uuid, host } }, { queue }) {
+    run: eventOf('compute_trigger_crash_dump', async ({ input: { uuid, host } }, { queue }) => {
       await askHost(queue, host, 'injectNmi', { uuid }, uuid)
-    },
+    }),
     commit(context, _output, deps) {
-      ended(deps, ending(context, 'trigger_crash_dump', 'trigger_crash_dump'))
+      ended(deps, ending(context, 'trigger_crash_dump'))
     },
   })
   .end({
     undone(context, error, deps) {
       if (!context.isSuperseded && deps.model.instances.find(context.input.uuid))
-        endedBadly(deps, ending(context, 'trigger_crash_dump', 'trigger_crash_dump'), error)
+        endedBadly(deps, ending(context, 'trigger_crash_dump'), error)
     },
   })

@@ -7,6 +7,7 @@ import { GuestError } from '../virt/index.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Ending, ended, endedBadly } from './endings.ts'
+import { eventOf, inEvent } from './events.ts'
 import type { ActionRule } from './guard.ts'
 import { computeOwner, type RequestedNic, readPorts } from './ports.ts'
 
@@ -27,7 +28,6 @@ const ending = ({ input: { uuid, host }, requestId }: Context, phase: 'interface
   uuid,
   requestId,
   host,
-  event: phase === 'interface_attach' ? 'compute_attach_interface' : 'compute_detach_interface',
   phase,
 })
 
@@ -51,24 +51,28 @@ function giveBack(deps: ConductorDeps, uuid: string, portId: string): void {
 
 export const attachInterface = saga<AttachInput, ConductorDeps>('attach-interface/1')
   .step('port', {
-    run({ input: { uuid, host, nic, key } }, { model, networks, db }) {
+    run(context, deps) {
+      const { uuid, host, nic, key } = context.input
+      const { model, networks, db } = deps
       const instance = model.instances.get(uuid)
       const binding = { deviceId: uuid, deviceOwner: computeOwner(instance.availabilityZone ?? 'nova'), host, hostname: instance.hostname }
-      return db.transaction(() => {
-        const port =
-          nic.portId === null
-            ? networks.createPort({
-                ...binding,
-                key,
-                networkId: nic.networkId ?? '',
-                projectId: instance.projectId,
-                securityGroupIds: null,
-                fixedIp: nic.fixedIp,
-                mac: null,
-              })
-            : networks.attachPort(nic.portId, binding)
-        return { portId: port.id, mac: port.mac }
-      })
+      const take = () =>
+        db.transaction(() => {
+          const port =
+            nic.portId === null
+              ? networks.createPort({
+                  ...binding,
+                  key,
+                  networkId: nic.networkId ?? '',
+                  projectId: instance.projectId,
+                  securityGroupIds: null,
+                  fixedIp: nic.fixedIp,
+                  mac: null,
+                })
+              : networks.attachPort(nic.portId, binding)
+          return { portId: port.id, mac: port.mac }
+        })
+      return inEvent(deps, context, 'compute_attach_interface', host, take, { staysOpen: true })
     },
     commit({ input: { uuid, nic } }, { portId }, deps) {
       readCache(deps, uuid, { portId, tag: nic.tag })
@@ -82,10 +86,10 @@ export const attachInterface = saga<AttachInput, ConductorDeps>('attach-interfac
     },
   })
   .step('guest', {
-    async run({ input: { uuid, host }, outputs }, { model, queue }) {
+    run: eventOf('compute_attach_interface', async ({ input: { uuid, host }, outputs }, { model, queue }) => {
       const { flavor, imageProperties } = model.instances.get(uuid)
       await askHost(queue, host, 'attachInterface', { uuid, portId: outputs.port.portId, flavor, imageProperties }, uuid)
-    },
+    }),
     commit(context, _output, deps) {
       readCache(deps, context.input.uuid)
       ended(deps, ending(context, 'interface_attach'))
@@ -108,9 +112,9 @@ export const attachInterface = saga<AttachInput, ConductorDeps>('attach-interfac
 
 export const detachInterface = saga<DetachInput, ConductorDeps>('detach-interface/1')
   .step('guest', {
-    async run({ input: { uuid, host, portId, mac } }, { queue }) {
+    run: eventOf('compute_detach_interface', async ({ input: { uuid, host, portId, mac } }, { queue }) => {
       await askHost(queue, host, 'detachInterface', { uuid, portId, mac }, uuid)
-    },
+    }),
     commit(context, _output, deps) {
       const { uuid, portId } = context.input
       giveBack(deps, uuid, portId)

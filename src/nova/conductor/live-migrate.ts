@@ -19,6 +19,7 @@ import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import type { Destination } from './destination.ts'
 import { type Ending, ended, endedBadly, letGo, told } from './endings.ts'
+import { inEvent } from './events.ts'
 import type { ActionRule } from './guard.ts'
 import { removeLeftover } from './leftovers.ts'
 import { hostsThatCannot } from './move.ts'
@@ -57,20 +58,18 @@ export const abortRule: ActionRule = {
 /** Not ended yet. */
 const open: readonly MigrationStatus[] = ['accepted', 'queued', 'preparing', 'running', 'post-migrating']
 type Context = { input: Pick<LiveMigrateInput, 'uuid' | 'source'>; requestId: string | null }
-const ending = ({ input: { uuid, source }, requestId }: Context, event: string, phase: string): Ending => ({
+const ending = ({ input: { uuid, source }, requestId }: Context, phase: string): Ending => ({
   uuid,
   requestId,
   host: source,
-  event,
   phase: `live_migration_${phase}`,
 })
 
 /**
- * What is looked at before a place is searched.
- * @throws {CloudError} `conflict` when the guest neither runs nor is paused; `invalid` when it cannot be sent so, or there.
+ * What the records say before a place is searched.
+ * @throws {CloudError} `conflict` when the guest neither runs nor is paused; `invalid` when it cannot be sent there.
  */
-export async function checkLeave(deps: ConductorDeps, instance: Instance, { host, forced, copiesDisks }: LiveWish): Promise<void> {
-  const { model, queue } = deps
+export function checkLeave({ model }: Pick<ConductorDeps, 'model'>, instance: Instance, { host, forced }: LiveWish): void {
   const { uuid, powerState } = instance
   const source = instance.host ?? ''
   const mustBeUp = (name: string) => {
@@ -82,7 +81,15 @@ export async function checkLeave(deps: ConductorDeps, instance: Instance, { host
   if (host === source) throw invalid(`Unable to migrate instance (${uuid}) to current host (${host}).`)
   mustBeUp(source)
   if (host !== null && forced) mustBeUp(host)
-  const refusal = await askHost(queue, source, 'checkSend', { uuid, copiesDisks })
+}
+
+/** What its host says. @throws {CloudError} `invalid` when the guest cannot be sent so; `GuestError` when it cannot leave now. */
+export async function checkSend(
+  { queue }: Pick<ConductorDeps, 'queue'>,
+  { uuid, host }: Instance,
+  { copiesDisks }: LiveWish,
+): Promise<void> {
+  const refusal = await askHost(queue, host ?? '', 'checkSend', { uuid, copiesDisks })
   if (refusal !== null) throw invalid(refusal)
 }
 
@@ -93,9 +100,10 @@ const mayTryElsewhere = (error: unknown): boolean =>
 type Running = StepContext<LiveMigrateInput, { readonly destination: Destination }>
 
 /** Expects, copies and receives the guest; tells in which state it goes on. */
-async function bringOver({ input, outputs, requestId, signal }: Running, deps: ConductorDeps): Promise<PowerState> {
+async function bringOver(context: Running, deps: ConductorDeps): Promise<PowerState> {
+  const { input, outputs, signal } = context
   const { uuid, source, host: named, migrationId, copiesDisks } = input
-  const { model, queue, clock } = deps
+  const { model, queue } = deps
   const { host } = outputs.destination
   const cancellable = { lane: uuid, signal }
   /** @throws what ends the move before its next part */
@@ -106,39 +114,44 @@ async function bringOver({ input, outputs, requestId, signal }: Running, deps: C
   goOn('preparing')
   const instance = model.instances.get(uuid)
   const spawn = await spawnArgs({ ...instance, imageId: model.extras.rootImage(uuid) ?? instance.imageId }, deps)
-  const startTime = clock.text()
+  const expect = () => askCancellably(queue, host, 'expectGuest', spawn, cancellable)
+  const receive = async (luggage: string) => {
+    await askCancellably(queue, host, 'receiveGuest', { spawn, luggage }, cancellable)
+    return await askHost(queue, host, 'info', { uuid })
+  }
   try {
-    const { to } = await askCancellably(queue, host, 'expectGuest', spawn, cancellable)
+    const { to } = await inEvent(deps, context, 'compute_pre_live_migration', host, expect)
     goOn('running')
-    if (requestId !== null) model.actions.event(uuid, requestId, { event: 'compute_pre_live_migration', startTime, host })
     const { luggage } = await askCancellably(queue, source, 'sendGuest', { uuid, to, copiesDisks }, cancellable)
     goOn('post-migrating')
-    await askCancellably(queue, host, 'receiveGuest', { spawn, luggage }, cancellable)
+    const guest = await inEvent(deps, context, 'compute_post_live_migration_at_destination', host, () => receive(luggage))
+    return guest?.power ?? PowerState.noState
   } catch (error) {
     const isPreparing = model.migrations.get(migrationId).status === 'preparing'
     if (signal.aborted || named !== null || !isPreparing || !mayTryElsewhere(error)) throw error
     throw new RetryFrom('destination', messageOf(error), { cause: error })
   }
-  const guest = await askHost(queue, host, 'info', { uuid })
-  return guest?.power ?? PowerState.noState
+}
+
+/** Where the guest is to go, once it is known that it can leave. */
+async function findPlace(context: StepContext<LiveMigrateInput, object>, deps: ConductorDeps): Promise<Destination> {
+  const { input, earlier } = context
+  const { uuid, migrationId, host, forced, source } = input
+  const instance = deps.model.instances.get(uuid)
+  checkLeave(deps, instance, input)
+  await inEvent(deps, context, 'compute_check_can_live_migrate_source', source, () => checkSend(deps, instance, input))
+  const tried = (earlier as Destination[]).map((one) => one.host)
+  const excluded = [source, ...tried, ...(await hostsThatCannot(deps, 'liveMigration'))]
+  const { uuid: migrationUuid } = deps.model.migrations.get(migrationId)
+  return claimDestination(deps, instance, migrationUuid, { flavor: instance.flavor, host, forced, excluded })
 }
 
 export const liveMigrateServer = saga<LiveMigrateInput, ConductorDeps>('live-migrate-server/1')
   .step('destination', {
-    async run({ input, earlier }, deps): Promise<Destination> {
-      const { uuid, migrationId, host, forced, source } = input
-      const instance = deps.model.instances.get(uuid)
-      await checkLeave(deps, instance, input)
-      const tried = (earlier as Destination[]).map((one) => one.host)
-      const excluded = [source, ...tried, ...(await hostsThatCannot(deps, 'liveMigration'))]
-      const { uuid: migrationUuid } = deps.model.migrations.get(migrationId)
-      return claimDestination(deps, instance, migrationUuid, { flavor: instance.flavor, host, forced, excluded })
-    },
-    commit({ input: { uuid, migrationId }, requestId }, { host, node }, { model, clock }) {
+    run: (context, deps) => inEvent(deps, context, 'conductor_live_migrate_instance', deps.host, () => findPlace(context, deps)),
+    commit({ input: { migrationId } }, { host, node }, { model }) {
       model.migrations.setDestination(migrationId, { host, node })
       model.migrations.move(migrationId, open, 'queued')
-      if (requestId !== null)
-        model.actions.event(uuid, requestId, { event: 'conductor_live_migrate_instance', startTime: clock.text(), host: null })
     },
     undo({ input: { uuid, migrationId } }, deps) {
       const instance = deps.model.instances.find(uuid)
@@ -150,7 +163,8 @@ export const liveMigrateServer = saga<LiveMigrateInput, ConductorDeps>('live-mig
       const { maxConcurrentLiveMigrations } = deps.config.get(novaConfig)
       const endTurn = await deps.liveTurns.take(context.input.source, maxConcurrentLiveMigrations, context.signal)
       try {
-        return { power: await bringOver(context, deps) }
+        const power = await inEvent(deps, context, 'compute_live_migration', context.input.source, () => bringOver(context, deps))
+        return { power }
       } finally {
         endTurn()
       }
@@ -165,17 +179,20 @@ export const liveMigrateServer = saga<LiveMigrateInput, ConductorDeps>('live-mig
         throw conflict(`Live migration ${migrationId} of instance ${uuid} was ended by another hand.`)
       bindPorts(deps, uuid)
       settle(deps, model.migrations.get(migrationId).uuid)
-      ended(deps, ending(context, 'compute_live_migration', 'post'))
+      ended(deps, ending(context, 'post'))
     },
-    async undo({ input: { uuid }, outputs }, { queue, log }) {
-      const host = outputs.destination?.host
+    async undo(context, deps) {
+      const { uuid } = context.input
+      const host = context.outputs.destination?.host
       if (host === undefined) return
       try {
         // Its ports are plugged where it goes on.
-        await askHost(queue, host, 'destroy', { uuid, portIds: [] }, uuid)
+        await inEvent(deps, context, 'compute_rollback_live_migration_at_destination', host, () =>
+          askHost(deps.queue, host, 'destroy', { uuid, portIds: [] }, uuid),
+        )
       } catch (error) {
         if (!mayTryElsewhere(error)) throw error
-        log.warn({ instance: uuid, host, err: error }, `what a server was to find is ended when its host is back: ${messageOf(error)}`)
+        deps.log.warn({ instance: uuid, host, err: error }, `what a server was to find is ended when its host is back: ${messageOf(error)}`)
       }
     },
   })
@@ -190,16 +207,19 @@ export const liveMigrateServer = saga<LiveMigrateInput, ConductorDeps>('live-mig
       const { model } = deps
       const hasBegun = ['running', 'post-migrating'].includes(model.migrations.get(migrationId).status)
       model.migrations.move(migrationId, open, context.isSuperseded ? 'cancelled' : hasBegun ? 'failed' : 'error')
-      if (context.isSuperseded && model.instances.find(uuid)) told(deps, ending(context, 'compute_rollback_live_migration', 'rollback'))
+      if (context.isSuperseded && model.instances.find(uuid)) told(deps, ending(context, 'rollback'))
       if (!letGo(deps, context, ['migrating'], { progress: 0 })) return
-      if (hasBegun) endedBadly(deps, ending(context, 'compute_live_migration', 'rollback'), error)
-      else endedBadly(deps, ending(context, 'conductor_live_migrate_instance', 'rollback'), error)
+      endedBadly(deps, ending(context, 'rollback'), error)
     },
   })
 
 /** Takes the place of the move, which turns back; its own part is to let go of the server when that has come to its end. */
 export const abortLiveMigration = saga<AbortInput, ConductorDeps>('abort-live-migration/1').step('end', {
-  run: () => undefined,
+  async run(context, deps) {
+    const host = deps.model.instances.find(context.input.uuid)?.host ?? null
+    // The move has turned back before this begins.
+    await inEvent(deps, context, 'compute_live_migration_abort', host, () => undefined)
+  },
   commit(context, _output, deps) {
     const { input, requestId } = context
     const { uuid, migrationId } = input
@@ -207,7 +227,7 @@ export const abortLiveMigration = saga<AbortInput, ConductorDeps>('abort-live-mi
     if (host === undefined) return
     // A move that could not turn back keeps the server.
     if (!open.includes(deps.model.migrations.get(migrationId).status)) letGo(deps, context, ['migrating'], { progress: 0 })
-    ended(deps, { uuid, requestId, host, event: 'compute_live_migration_abort', phase: 'live_migration_abort' })
+    ended(deps, { uuid, requestId, host, phase: 'live_migration_abort' })
   },
 })
 

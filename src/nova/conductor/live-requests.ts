@@ -7,11 +7,13 @@ import type { Conductor } from './conductor.ts'
 import type { ConductorDeps } from './deps.ts'
 import { pickDestination } from './destination.ts'
 import { ended } from './endings.ts'
+import { inEvent } from './events.ts'
 import { type Caller, checkRule, hostOf } from './guard.ts'
 import {
   abortLiveMigration,
   abortRule,
   checkLeave,
+  checkSend,
   forceCompleteRule,
   type LiveMigrateInput,
   type LiveWish,
@@ -89,26 +91,28 @@ export class LiveMigrations {
     if (!found) throw invalid(`Migration ${migrationId} not found for instance ${uuid}`)
     if (found.status !== 'running') throw wrongStatus(found, 'force complete')
     const host = hostOf(instance)
+    const { requestId } = caller
+    model.actions.begin('live_migration_force_complete', uuid, caller)
     notify(queue, 'live_migration_force_complete.start', instance, caller)
     try {
-      await askHost(queue, host, 'forceComplete', { uuid })
+      await inEvent(this.#deps, { input: { uuid }, requestId }, 'compute_live_migration_force_complete', host, () =>
+        askHost(queue, host, 'forceComplete', { uuid }),
+      )
     } catch (error) {
+      model.actions.finish(uuid, requestId, 'Error')
       if (error instanceof GuestError)
         throw invalid(`Migration ${migrationId} of instance ${uuid} cannot be completed now.`, { cause: error })
       throw error
     }
-    const event = 'compute_live_migration_force_complete'
-    db.transaction(() => {
-      model.actions.begin('live_migration_force_complete', uuid, caller)
-      ended(this.#deps, { uuid, requestId: caller.requestId, host, event, phase: 'live_migration_force_complete' })
-    })
+    db.transaction(() => ended(this.#deps, { uuid, requestId, host, phase: 'live_migration_force_complete' }))
   }
 
-  /** @throws {CloudError} as {@link checkLeave}; `conflict` when another request was faster; `invalid` when no host would take the server. */
+  /** @throws {CloudError} as {@link checkLeave} and {@link checkSend}; `conflict` when another request was faster; `invalid` when no host would take the server. */
   async #check(instance: Instance, wish: LiveWish, caller: Caller): Promise<void> {
     const { uuid } = instance
     try {
-      await checkLeave(this.#deps, instance, wish)
+      checkLeave(this.#deps, instance, wish)
+      await checkSend(this.#deps, instance, wish)
     } catch (error) {
       if (!(error instanceof GuestError)) throw error
       checkRule(this.#deps.model.instances.get(uuid), liveMigrateRule, caller)

@@ -10,6 +10,7 @@ import { graceMs } from './build.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { ended, endedBadly, letGo } from './endings.ts'
+import { eventOf, inEvent } from './events.ts'
 import type { ActionRule } from './guard.ts'
 import { removeLeftover, unlessDown, unlessGone } from './leftovers.ts'
 import { staysOnHost } from './move.ts'
@@ -22,13 +23,7 @@ export const confirmResizeRule: ActionRule = { name: 'confirmResize', vmStates: 
 export const revertResizeRule: ActionRule = { name: 'revertResize', vmStates: ['resized'], tasks: [null], task: 'resize_reverting' }
 
 type Context = { input: MoveEndInput; requestId: string | null }
-const ending = ({ input: { uuid, host }, requestId }: Context, event: string, phase: string) => ({
-  uuid,
-  requestId,
-  host,
-  event: `compute_${event}`,
-  phase,
-})
+const ending = ({ input: { uuid, host }, requestId }: Context, phase: string) => ({ uuid, requestId, host, phase })
 
 /** The move that waits for its end; in the transaction that begins it. @throws {CloudError} `invalid` when there is none, `conflict` when it is being ended. */
 export function takeUp({ model }: Pick<ConductorDeps, 'model'>, uuid: string, to: 'confirming' | 'reverting'): number {
@@ -67,11 +62,11 @@ export function settleForDeletion(deps: ConductorDeps, uuid: string): void {
 
 export const confirmResize = saga<MoveEndInput, ConductorDeps>('confirm-resize/1')
   .step('guest', {
-    async run({ input: { uuid, host, migrationId } }, { model, queue }) {
+    run: eventOf('compute_confirm_resize', async ({ input: { uuid, host, migrationId } }, { model, queue }) => {
       if (staysOnHost(model.migrations.get(migrationId))) await askHost(queue, host, 'confirmResize', { uuid }, uuid)
       const guest = await askHost(queue, host, 'info', { uuid })
       return { power: guest?.power ?? PowerState.noState }
-    },
+    }),
     commit(context, { power }, deps) {
       const { uuid, migrationId } = context.input
       const change = { vm_state: power === PowerState.running ? 'active' : 'stopped', power_state: power } as const
@@ -79,7 +74,7 @@ export const confirmResize = saga<MoveEndInput, ConductorDeps>('confirm-resize/1
       // A state that was reset meanwhile stays.
       deps.model.instances.tryUpdate(uuid, change, { vmState: ['resized'] })
       settleMove(deps, uuid, deps.model.migrations.get(migrationId))
-      if (!context.isSuperseded) ended(deps, ending(context, 'confirm_resize', 'resize_confirm'))
+      if (!context.isSuperseded) ended(deps, ending(context, 'resize_confirm'))
     },
     oneWay: true,
   })
@@ -91,8 +86,7 @@ export const confirmResize = saga<MoveEndInput, ConductorDeps>('confirm-resize/1
     undone(context, error, deps) {
       const { uuid, migrationId } = context.input
       deps.model.migrations.move(migrationId, ['confirming'], 'finished')
-      if (!context.isSuperseded && deps.model.instances.find(uuid))
-        endedBadly(deps, ending(context, 'confirm_resize', 'resize_confirm'), error)
+      if (!context.isSuperseded && deps.model.instances.find(uuid)) endedBadly(deps, ending(context, 'resize_confirm'), error)
     },
   })
 
@@ -102,21 +96,25 @@ const isToRun = ({ model }: Pick<ConductorDeps, 'model'>, uuid: string): boolean
 
 export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
   .step('guest', {
-    async run({ input: { uuid, host, migrationId } }, deps) {
+    async run(context, deps) {
+      const { uuid, host, migrationId } = context.input
       const { model, queue } = deps
       const migration = model.migrations.get(migrationId)
       const source = migration.source_compute ?? host
       const start = isToRun(deps, uuid)
-      if (staysOnHost(migration)) await askHost(queue, host, 'revertResize', { uuid, start }, uuid)
-      else {
+      const stays = staysOnHost(migration)
+      await inEvent(deps, context, 'compute_revert_resize', host, async () => {
+        if (stays) return void (await askHost(queue, host, 'revertResize', { uuid, start }, uuid))
         // Nothing ends here before it is known that the guest can come back there.
         if ((await askHost(queue, source, 'info', { uuid })) === null)
           throw new GuestError(uuid, 'not-found', `guest ${uuid} is not on host ${source}`)
         await askHost(queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+      })
+      const guest = await inEvent(deps, context, 'compute_finish_revert_resize', source, async () => {
         const portIds = model.instances.get(uuid).ports.map(({ portId }) => portId)
-        if (start) await askHost(queue, source, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
-      }
-      const guest = await askHost(queue, source, 'info', { uuid })
+        if (start && !stays) await askHost(queue, source, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+        return await askHost(queue, source, 'info', { uuid })
+      })
       return { power: guest?.power ?? PowerState.noState, start }
     },
     commit(context, { power, start }, deps) {
@@ -140,7 +138,7 @@ export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
         bindPorts(deps, uuid)
         giveBack(deps, instance, migrationUuid)
       }
-      if (isOurs) ended(deps, ending(context, 'revert_resize', 'resize_revert'))
+      if (isOurs) ended(deps, ending(context, 'resize_revert'))
     },
     oneWay: true,
     async undo({ input: { uuid, host, migrationId } }, deps) {
@@ -166,6 +164,6 @@ export const revertResize = saga<MoveEndInput, ConductorDeps>('revert-resize/1')
     undone(context, error, deps) {
       const { migrationId } = context.input
       deps.model.migrations.move(migrationId, ['reverting'], 'finished')
-      if (letGo(deps, context, ['resize_reverting'])) endedBadly(deps, ending(context, 'revert_resize', 'resize_revert'), error)
+      if (letGo(deps, context, ['resize_reverting'])) endedBadly(deps, ending(context, 'resize_revert'), error)
     },
   })

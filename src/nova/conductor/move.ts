@@ -26,6 +26,7 @@ import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Destination, pickDestination } from './destination.ts'
 import { ended, endedBadly, letGo } from './endings.ts'
+import { inEvent } from './events.ts'
 import type { ActionRule } from './guard.ts'
 import { unlessDown, unlessGone } from './leftovers.ts'
 import { claimDestination, claimOnHost, giveBack } from './move-claims.ts'
@@ -45,11 +46,10 @@ export const resizeRule: ActionRule = { name: 'resize', ...states }
 export const migrateRule: ActionRule = { name: 'migrate', ...states }
 
 const tasks: readonly TaskState[] = ['resize_prep', 'resize_migrating', 'resize_migrated', 'resize_finish']
-const ending = ({ input: { uuid }, requestId }: { input: MoveInput; requestId: string | null }, host: string | null, event: string) => ({
+const ending = ({ input: { uuid }, requestId }: { input: MoveInput; requestId: string | null }, host: string | null) => ({
   uuid,
   requestId,
   host,
-  event: `compute_${event}`,
   phase: 'resize',
 })
 
@@ -126,19 +126,21 @@ const mayTryElsewhere = (error: unknown): boolean =>
 
 export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
   .step('destination', {
-    async run({ input: { uuid, migrationId, host }, earlier }, deps): Promise<Destination> {
+    async run(context, deps): Promise<Destination> {
+      const { uuid, migrationId, host } = context.input
       const { current, new: next } = deps.model.extras.flavors(uuid)
-      const tried = (earlier as Destination[]).map((one) => one.host)
+      const tried = (context.earlier as Destination[]).map((one) => one.host)
       const migration = deps.model.migrations.get(migrationId)
-      return await findRoom(deps, deps.model.instances.get(uuid), { migration, next: next ?? current, host, tried })
+      const find = () => findRoom(deps, deps.model.instances.get(uuid), { migration, next: next ?? current, host, tried })
+      return await inEvent(deps, context, 'conductor_migrate_server', deps.host, () =>
+        inEvent(deps, context, 'cold_migrate', deps.host, find),
+      )
     },
-    commit(context, { host, node }, { model, clock }) {
+    commit(context, { host, node }, { model }) {
       const { uuid, migrationId } = context.input
       model.migrations.setDestination(migrationId, { host, node })
       model.migrations.move(migrationId, ['pre-migrating'], 'migrating')
       model.instances.tryUpdate(uuid, { task_state: 'resize_migrating' }, { taskState: tasks })
-      if (context.requestId !== null)
-        model.actions.event(uuid, context.requestId, { event: 'compute_prep_resize', startTime: clock.text(), host })
     },
     undo({ input: { uuid, migrationId } }, deps) {
       const instance = deps.model.instances.find(uuid)
@@ -159,25 +161,33 @@ export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
       const { host } = outputs.destination
       const { current, new: next } = model.extras.flavors(uuid)
       const flavored = { ...instance, flavor: next ?? current, imageId: model.extras.rootImage(uuid) ?? instance.imageId }
-      const spawn = await spawnArgs(flavored, deps)
+      const spawn = await inEvent(deps, context, 'compute_prep_resize', host, () => spawnArgs(flavored, deps))
       const start = was === 'active'
-      if (host === source) await askCancellably(queue, host, 'resize', { ...spawn, start }, { lane: uuid, signal })
-      else {
+      const leave = async () => {
+        if (host === source) {
+          await askCancellably(queue, host, 'resize', { ...spawn, start }, { lane: uuid, signal })
+          return null
+        }
         if (start) await askHost(queue, source, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
         const { luggage } = await askCancellably(queue, source, 'depart', { uuid }, { lane: uuid, signal })
         deps.db.transaction(() => {
           model.migrations.move(migrationId, ['migrating'], 'post-migrating')
           model.instances.tryUpdate(uuid, { task_state: 'resize_finish' }, { taskState: tasks })
         })
-        try {
-          await askCancellably(queue, host, 'arrive', { spawn, luggage, start }, { lane: uuid, signal })
-        } catch (error) {
-          if (signal.aborted || input.host !== null || !mayTryElsewhere(error)) throw error
-          throw new RetryFrom('destination', messageOf(error), { cause: error })
-        }
+        return { luggage }
       }
-      const guest = await askHost(queue, host, 'info', { uuid })
-      return { power: guest?.power ?? PowerState.noState }
+      const departed = await inEvent(deps, context, 'compute_resize_instance', source, leave)
+      const arrive = async () => {
+        if (departed) await askCancellably(queue, host, 'arrive', { spawn, ...departed, start }, { lane: uuid, signal })
+        return await askHost(queue, host, 'info', { uuid })
+      }
+      try {
+        const guest = await inEvent(deps, context, 'compute_finish_resize', host, arrive)
+        return { power: guest?.power ?? PowerState.noState }
+      } catch (error) {
+        if (signal.aborted || input.host !== null || !departed || !mayTryElsewhere(error)) throw error
+        throw new RetryFrom('destination', messageOf(error), { cause: error })
+      }
     },
     commit(context, { power }, deps) {
       const { model, clock } = deps
@@ -192,9 +202,7 @@ export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
       if (next) model.extras.setFlavors(uuid, { current: next, old: current, new: null })
       model.instances.setSystemMetadata(uuid, { old_vm_state: was })
       model.migrations.move(migrationId, ['migrating', 'post-migrating'], 'finished')
-      if (context.requestId !== null)
-        model.actions.event(uuid, context.requestId, { event: 'compute_resize_instance', startTime: clock.text(), host: source })
-      ended(deps, ending(context, host, 'finish_resize'))
+      ended(deps, ending(context, host))
     },
     async undo({ input: { uuid, was }, outputs }, deps) {
       const { model, queue } = deps
@@ -222,6 +230,6 @@ export const moveServer = saga<MoveInput, ConductorDeps>('move-server/1')
       if (!instance) return
       const { current } = deps.model.extras.flavors(uuid)
       deps.model.extras.setFlavors(uuid, { current, old: null, new: null })
-      if (letGo(deps, context, tasks)) endedBadly(deps, ending(context, instance.host, 'prep_resize'), error)
+      if (letGo(deps, context, tasks)) endedBadly(deps, ending(context, instance.host), error)
     },
   })

@@ -10,6 +10,7 @@ import { graceMs } from './build.ts'
 import { askHost, orAborted } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Ending, ended, endedBadly, letGo } from './endings.ts'
+import { eventOf } from './events.ts'
 import { powerRules } from './guard.ts'
 
 export type PowerInput = { uuid: string; action: PowerAction; host: string }
@@ -36,18 +37,19 @@ const ending = ({ input: { uuid, action, host }, requestId }: { input: PowerInpu
   uuid,
   requestId,
   host,
-  event: `compute_${powerRules[action].name}_instance`,
   phase: phases[action],
 })
 
+const eventName = ({ action }: PowerInput): string => `compute_${powerRules[action].name}_instance`
+
 export const powerServer = saga<PowerInput, ConductorDeps>('power-server/1')
   .step('guest', {
-    async run({ input: { uuid, action, host }, signal }, deps) {
+    run: eventOf(eventName, async ({ input: { uuid, action, host }, signal }, deps) => {
       const portIds = deps.model.instances.get(uuid).ports.map(({ portId }) => portId)
       const lane = action === 'reboot-hard' ? undefined : uuid
       const info = await orAborted(askHost(deps.queue, host, 'power', { uuid, action, graceMs: graceMs(deps), portIds }, lane), signal)
       return { power: info?.power ?? null }
-    },
+    }),
     commit(context, { power }, deps) {
       const { ends, task } = powerRules[context.input.action]
       const change = { vm_state: ends, power_state: power ?? usualPower[ends] ?? PowerState.noState }

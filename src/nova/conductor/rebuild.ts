@@ -9,6 +9,7 @@ import { graceMs, type InjectedFile, spawnArgs } from './build.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { ended, endedBadly, letGo } from './endings.ts'
+import { eventOf } from './events.ts'
 import type { ActionRule } from './guard.ts'
 
 export type RebuildInput = {
@@ -38,7 +39,6 @@ const endingOf = ({ input: { uuid, host }, requestId }: { input: RebuildInput; r
   uuid,
   requestId,
   host,
-  event: 'compute_rebuild_instance',
   phase: 'rebuild',
 })
 
@@ -55,16 +55,20 @@ export function changeRecord({ model }: Pick<ConductorDeps, 'model'>, uuid: stri
 
 export const rebuildServer = saga<RebuildInput, ConductorDeps>('rebuild-server/1')
   .step('end', {
-    async run({ input: { uuid, host } }, { model, queue }) {
-      model.instances.tryUpdate(uuid, { task_state: 'rebuild_block_device_mapping' }, { taskState: ['rebuilding'] })
-      await askHost(queue, host, 'destroy', { uuid, portIds: [] }, uuid)
-    },
+    run: eventOf(
+      'compute_rebuild_instance',
+      async ({ input: { uuid, host } }, { model, queue }) => {
+        model.instances.tryUpdate(uuid, { task_state: 'rebuild_block_device_mapping' }, { taskState: ['rebuilding'] })
+        await askHost(queue, host, 'destroy', { uuid, portIds: [] }, uuid)
+      },
+      { staysOpen: true },
+    ),
     commit({ input: { uuid } }, _output, { model }) {
       model.instances.tryUpdate(uuid, { task_state: 'rebuild_spawning' }, { taskState: tasks })
     },
   })
   .step('guest', {
-    async run({ input, signal }, deps) {
+    run: eventOf('compute_rebuild_instance', async ({ input, signal }, deps) => {
       const { uuid, host, stopped } = input
       const args = await spawnArgs(deps.model.instances.get(uuid), deps, input)
       await askCancellably(deps.queue, host, 'spawn', args, { lane: uuid, signal })
@@ -72,7 +76,7 @@ export const rebuildServer = saga<RebuildInput, ConductorDeps>('rebuild-server/1
       deps.model.instances.tryUpdate(uuid, { task_state: 'powering-off' }, { taskState: tasks })
       await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
       return { power: PowerState.shutdown }
-    },
+    }),
     commit(context, { power }, deps) {
       const { uuid, stopped } = context.input
       deps.adminPasswords.delete(uuid)

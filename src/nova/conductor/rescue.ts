@@ -9,6 +9,7 @@ import { driveOf, graceMs } from './build.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { ended, endedBadly, letGo } from './endings.ts'
+import { eventOf } from './events.ts'
 import type { ActionRule } from './guard.ts'
 import { unlessGone } from './leftovers.ts'
 
@@ -29,18 +30,17 @@ const ending = ({ input: { uuid, host }, requestId }: Context, phase: 'rescue' |
   uuid,
   requestId,
   host,
-  event: `compute_${phase}_instance`,
   phase,
 })
 
 export const rescueServer = saga<RescueInput, ConductorDeps>('rescue-server/1')
   .step('guest', {
-    async run({ input: { uuid, host, image }, signal }, deps) {
+    run: eventOf('compute_rescue_instance', async ({ input: { uuid, host, image }, signal }, deps) => {
       const configDrive = await driveOf(deps.model.instances.get(uuid), [], deps)
       const { id: imageId, properties: imageProperties, kernelId, ramdiskId } = image
       const args = { uuid, imageId, imageProperties, kernelId, ramdiskId, configDrive }
       await askCancellably(deps.queue, host, 'rescue', args, { lane: uuid, signal })
-    },
+    }),
     commit(context, _output, deps) {
       const { uuid, image } = context.input
       deps.adminPasswords.delete(uuid)
@@ -72,9 +72,9 @@ export const rescueServer = saga<RescueInput, ConductorDeps>('rescue-server/1')
 
 export const unrescueServer = saga<UnrescueInput, ConductorDeps>('unrescue-server/1')
   .step('guest', {
-    async run({ input: { uuid, host } }, { queue }) {
+    run: eventOf('compute_unrescue_instance', async ({ input: { uuid, host } }, { queue }) => {
       await askHost(queue, host, 'unrescue', { uuid }, uuid)
-    },
+    }),
     commit(context, _output, deps) {
       const { uuid } = context.input
       // Whoever took this one's place finds a guest that runs from its own disk.

@@ -2,7 +2,7 @@
  * Shelving: the guest is powered off and its root disk becomes an image; offloaded, it leaves its host with its room there,
  * while ports and addresses stay. Unshelved, it starts where it is or is made anew from the image, on any host.
  */
-import { CloudError, messageOf } from '../../base/errors.ts'
+import { CloudError, conflict, messageOf } from '../../base/errors.ts'
 import { RetryFrom, saga } from '../../base/saga/index.ts'
 import type { RequestSpec, TaskState, VmState } from '../model/index.ts'
 import { type Selection, schedulerConfig } from '../scheduler/index.ts'
@@ -11,6 +11,7 @@ import { graceMs, spawnArgs } from './build.ts'
 import { askCancellably, askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Ending, ended, endedBadly, letGo } from './endings.ts'
+import { eventOf, inEvent } from './events.ts'
 import type { ActionRule } from './guard.ts'
 import { unlessGone } from './leftovers.ts'
 import { bindPorts, readPorts } from './ports.ts'
@@ -51,7 +52,6 @@ const ending = ({ input: { uuid, host }, requestId }: Context, phase: Phase): En
   uuid,
   requestId,
   host,
-  event: `compute_${phase}_instance`,
   phase,
 })
 
@@ -63,9 +63,13 @@ async function leaveHost({ model, queue }: ConductorDeps, uuid: string, host: st
 
 export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
   .step('off', {
-    async run({ input: { uuid, host } }, deps) {
-      await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
-    },
+    run: eventOf(
+      'compute_shelve_instance',
+      async ({ input: { uuid, host } }, deps) => {
+        await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
+      },
+      { staysOpen: true },
+    ),
     async undo({ input: { uuid, host, imageId, was } }, { model, queue, images }) {
       await images.remove(imageId)
       if (was !== 'active') {
@@ -78,9 +82,9 @@ export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
     },
   })
   .step('image', {
-    async run({ input: { uuid, host, imageId }, signal }, deps) {
+    run: eventOf('compute_shelve_instance', async ({ input: { uuid, host, imageId }, signal }, deps) => {
       await fillImage({ uuid, host, imageId, signal }, deps)
-    },
+    }),
     commit(context, _output, deps) {
       const { uuid, host, imageId, offload } = context.input
       const { model, clock } = deps
@@ -107,7 +111,7 @@ export const shelveServer = saga<ShelveInput, ConductorDeps>('shelve-server/1')
 
 export const offloadServer = saga<OffloadInput, ConductorDeps>('offload-server/1')
   .step('guest', {
-    run: ({ input: { uuid, host } }, deps) => leaveHost(deps, uuid, host),
+    run: eventOf('compute_shelve_offload_instance', ({ input: { uuid, host } }, deps) => leaveHost(deps, uuid, host)),
     commit(context, _output, deps) {
       const { uuid } = context.input
       // Whatever has taken its place is told that the guest is gone.
@@ -133,12 +137,20 @@ export const removeShelvedImage = saga<{ imageId: string }, ConductorDeps>('remo
 
 export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-server/1')
   .step('host', {
-    run({ input: { uuid, host, spec }, earlier }, deps): Pick<Selection, 'host' | 'node' | 'zone'> {
-      const instance = deps.model.instances.get(uuid)
+    async run(context, deps): Promise<Pick<Selection, 'host' | 'node' | 'zone'>> {
+      const { uuid, host, spec, imageId } = context.input
+      const { model, images, scheduler } = deps
+      const instance = model.instances.get(uuid)
       if (host !== null) return { host, node: instance.node ?? '', zone: instance.availabilityZone ?? '' }
+      if (imageId !== null)
+        await inEvent(deps, context, 'get_image_info', deps.host, () => {
+          if (!images.get(imageId, null)) throw conflict(`Unshelve attempted but the image ${imageId} cannot be found.`)
+        })
       const { projectId, userId, flavor, imageProperties } = instance
-      const ignoreHosts = (earlier as Selection[]).map((one) => one.host)
-      return deps.scheduler.select({ instanceUuid: uuid, projectId, userId, flavor, spec, imageProperties, ignoreHosts })
+      const ignoreHosts = (context.earlier as Selection[]).map((one) => one.host)
+      return await inEvent(deps, context, 'schedule_instances', deps.host, () =>
+        scheduler.select({ instanceUuid: uuid, projectId, userId, flavor, spec, imageProperties, ignoreHosts }),
+      )
     },
     commit({ input: { uuid, host: before } }, { host, node, zone }, deps) {
       if (before !== null) return
@@ -157,17 +169,23 @@ export const unshelveServer = saga<UnshelveInput, ConductorDeps>('unshelve-serve
     },
   })
   .step('guest', {
-    async run({ input: { uuid, host: before, imageId }, outputs, signal }, deps) {
+    async run(context, deps) {
+      const { input, outputs, signal } = context
+      const { uuid, host: before, imageId } = input
       const { host } = outputs.host
       const instance = deps.model.instances.get(uuid)
       if (before !== null) {
         const portIds = instance.ports.map(({ portId }) => portId)
-        await askHost(deps.queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
+        await inEvent(deps, context, 'compute_start_instance', host, () =>
+          askHost(deps.queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid),
+        )
         return
       }
-      const args = await spawnArgs({ ...instance, imageId: imageId ?? instance.imageId }, deps)
       try {
-        await askCancellably(deps.queue, host, 'spawn', args, { lane: uuid, signal })
+        await inEvent(deps, context, 'compute_unshelve_instance', host, async () => {
+          const args = await spawnArgs({ ...instance, imageId: imageId ?? instance.imageId }, deps)
+          await askCancellably(deps.queue, host, 'spawn', args, { lane: uuid, signal })
+        })
       } catch (error) {
         const mayTryElsewhere = error instanceof GuestError || (error instanceof CloudError && error.kind === 'unavailable')
         if (signal.aborted || !mayTryElsewhere) throw error

@@ -8,6 +8,7 @@ import type { TaskState } from '../model/index.ts'
 import { askCancellably } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { ended, endedBadly, letGo } from './endings.ts'
+import { eventOf } from './events.ts'
 import type { ActionRule } from './guard.ts'
 
 export type SnapshotInput = {
@@ -28,7 +29,6 @@ const endingOf = ({ input: { uuid, host, backup }, requestId }: { input: Snapsho
   uuid,
   requestId,
   host,
-  event: backup ? 'compute_backup_instance' : 'compute_snapshot_instance',
   phase: backup ? 'backup' : 'snapshot',
 })
 
@@ -41,20 +41,26 @@ export async function fillImage({ uuid, host, imageId, signal }: Filled, { image
   if (image.status !== 'active') await askCancellably(queue, host, 'snapshot', { uuid, imageId }, { lane: uuid, signal })
 }
 
+const eventName = ({ backup }: SnapshotInput): string => (backup ? 'compute_backup_instance' : 'compute_snapshot_instance')
+
 export const snapshotServer = saga<SnapshotInput, ConductorDeps>('snapshot-server/1')
   .step('image', {
-    async run({ input: { uuid, host, imageId }, signal }, deps) {
-      deps.model.instances.tryUpdate(uuid, { task_state: 'image_snapshot' }, { taskState: ['image_snapshot_pending'] })
-      if (imageId !== null) await fillImage({ uuid, host, imageId, signal }, deps)
-    },
+    run: eventOf(
+      eventName,
+      async ({ input: { uuid, host, imageId }, signal }, deps) => {
+        deps.model.instances.tryUpdate(uuid, { task_state: 'image_snapshot' }, { taskState: ['image_snapshot_pending'] })
+        if (imageId !== null) await fillImage({ uuid, host, imageId, signal }, deps)
+      },
+      { staysOpen: true },
+    ),
     async undo({ input: { imageId } }, { images }) {
       if (imageId !== null) await images.remove(imageId)
     },
   })
   .step('rotate', {
-    async run({ input: { uuid, backup } }, deps) {
+    run: eventOf(eventName, async ({ input: { uuid, backup } }, deps) => {
       if (backup) for (const id of elders(deps, uuid, backup)) await deps.images.remove(id)
-    },
+    }),
     commit(context, _output, deps) {
       if (letGo(deps, context, tasks)) ended(deps, endingOf(context))
     },

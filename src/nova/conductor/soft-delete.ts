@@ -8,6 +8,7 @@ import { graceMs } from './build.ts'
 import { askHost } from './compute-client.ts'
 import type { ConductorDeps } from './deps.ts'
 import { type Ending, ended, endedBadly, letGo } from './endings.ts'
+import { eventOf } from './events.ts'
 import type { ActionRule } from './guard.ts'
 import { settleForDeletion } from './move-ends.ts'
 
@@ -18,13 +19,12 @@ const ending = ({ input: { uuid, host }, requestId }: Context, phase: 'soft_dele
   uuid,
   requestId,
   host,
-  event: `compute_${phase}_instance`,
   phase,
 })
 
 export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delete-server/1')
   .step('guest', {
-    async run({ input: { uuid } }, deps) {
+    run: eventOf('compute_soft_delete_instance', async ({ input: { uuid } }, deps) => {
       const { host, vmState } = deps.model.instances.get(uuid)
       if (host === null) return { deletedAt: deps.clock.text(), power: PowerState.shutdown }
       // A rebuild that this took the place of has ended it.
@@ -35,7 +35,7 @@ export const softDeleteServer = saga<SoftDeleteInput, ConductorDeps>('soft-delet
       await askHost(deps.queue, host, 'power', { uuid, action: 'stop', graceMs: graceMs(deps), portIds: [] }, uuid)
       if (vmState === 'resized') await askHost(deps.queue, host, 'confirmResize', { uuid }, uuid)
       return { deletedAt: deps.clock.text(), power: PowerState.shutdown }
-    },
+    }),
     commit(context, { deletedAt, power }, deps) {
       if (!letGo(deps, context, ['soft-deleting'], { vm_state: 'soft-delete', power_state: power, deleted_at: deletedAt })) return
       settleForDeletion(deps, context.input.uuid)
@@ -52,12 +52,12 @@ export const restoreRule: ActionRule = { name: 'restore', vmStates: ['soft-delet
 
 export const restoreServer = saga<SoftDeleteInput, ConductorDeps>('restore-server/1')
   .step('guest', {
-    async run({ input: { uuid, host } }, { model, queue }) {
+    run: eventOf('compute_restore_instance', async ({ input: { uuid, host } }, { model, queue }) => {
       if (host === null) return { power: null }
       const portIds = model.instances.get(uuid).ports.map(({ portId }) => portId)
       const guest = await askHost(queue, host, 'power', { uuid, action: 'start', graceMs: 0, portIds }, uuid)
       return { power: guest?.power ?? null }
-    },
+    }),
     commit(context, { power }, deps) {
       const vmState = context.input.host === null ? 'shelved_offloaded' : 'active'
       const change = { vm_state: vmState, power_state: power ?? PowerState.shutdown, deleted_at: null } as const

@@ -50,8 +50,6 @@ const auditPollMs = 60_000
 
 export class HostWatch implements AsyncDisposable {
   readonly #deps: ConductorDeps
-  /** The name under which the control plane's own services report. */
-  readonly #host: string
   readonly #ends: (() => void)[] = []
   #timers: Timer[] = []
   /** Guests that changed while a saga was on them: they are looked at when it has ended. */
@@ -59,9 +57,8 @@ export class HostWatch implements AsyncDisposable {
   /** Hosts whose guests of before are to be started once they answer, which may be long after the start. */
   readonly #toResume = new Set<string>()
 
-  constructor(deps: ConductorDeps, { host }: { host: string }) {
+  constructor(deps: ConductorDeps) {
     this.#deps = deps
-    this.#host = host
   }
 
   /** Listens to hosts; called before they report. */
@@ -255,7 +252,7 @@ export class HostWatch implements AsyncDisposable {
     const { model, db, config } = this.#deps
     const report = () =>
       db.transaction(() => {
-        for (const [binary, topic] of controlServices) model.hosts.reportService(this.#host, binary, topic)
+        for (const [binary, topic] of controlServices) model.hosts.reportService(this.#deps.host, binary, topic)
       })
     report()
     this.#every(config.get(novaConfig).reportInterval * 1000, async () => report())

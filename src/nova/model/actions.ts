@@ -62,9 +62,15 @@ export class InstanceActions {
       .run(now, now, message, instanceUuid, requestId)
   }
 
-  /** Ends what has no end yet: another request has taken the instance over. */
+  /** Ends what has no end yet, events too: another request has taken the instance over. */
   supersede(instanceUuid: string): void {
     const now = this.#clock.text()
+    this.#db
+      .prepare(
+        `UPDATE instance_actions_events SET finish_time = ?, updated_at = ?, result = 'Error' WHERE finish_time IS NULL
+         AND action_id IN (SELECT id FROM instance_actions WHERE instance_uuid = ? AND finish_time IS NULL)`,
+      )
+      .run(now, now, instanceUuid)
     this.#db
       .prepare(
         "UPDATE instance_actions SET finish_time = ?, updated_at = ?, message = 'Error' WHERE instance_uuid = ? AND finish_time IS NULL",
@@ -72,30 +78,35 @@ export class InstanceActions {
       .run(now, now, instanceUuid)
   }
 
-  /** One step, written when it has ended. */
-  event(
-    instanceUuid: string,
-    requestId: string,
-    step: { event: string; startTime: string; host: string | null; error?: Error; details?: string },
-  ): void {
+  /**
+   * An event begins; one that is open still, because an earlier step or an earlier life of the process began it, goes on.
+   * @returns its id; `null` for a request that has no action.
+   */
+  openEvent(instanceUuid: string, requestId: string, event: string, host: string | null): number | null {
+    const action = this.find(instanceUuid, requestId)
+    if (!action) return null
+    const open = this.#db
+      .prepare<{ id: number }>(
+        'SELECT id FROM instance_actions_events WHERE action_id = ? AND event = ? AND host IS ? AND finish_time IS NULL',
+      )
+      .get(action.id, event, host)
+    if (open) return open.id
+    const now = this.#clock.text()
+    const { lastInsertRowid } = this.#db
+      .prepare(
+        `INSERT INTO instance_actions_events (created_at, updated_at, event, action_id, start_time, host, deleted)
+         VALUES (?, ?, ?, ?, ?, ?, 0)`,
+      )
+      .run(now, now, event, action.id, now, host)
+    return Number(lastInsertRowid)
+  }
+
+  /** An event ends; with its failure when it failed. */
+  closeEvent(id: number, failure: { traceback: string | null; details: string } | null = null): void {
     const now = this.#clock.text()
     this.#db
-      .prepare(
-        `INSERT INTO instance_actions_events (created_at, updated_at, event, action_id, start_time, finish_time, result, traceback, host, details, deleted)
-         SELECT @now, @now, @event, id, @startTime, @now, @result, @traceback, @host, @details, 0 FROM instance_actions
-         WHERE instance_uuid = @instanceUuid AND request_id = @requestId ORDER BY id DESC LIMIT 1`,
-      )
-      .run({
-        now,
-        instanceUuid,
-        requestId,
-        event: step.event,
-        startTime: step.startTime,
-        host: step.host,
-        result: step.error ? 'Error' : 'Success',
-        traceback: step.error?.stack ?? null,
-        details: step.details ?? step.error?.message ?? null,
-      })
+      .prepare('UPDATE instance_actions_events SET finish_time = ?, updated_at = ?, result = ?, traceback = ?, details = ? WHERE id = ?')
+      .run(now, now, failure ? 'Error' : 'Success', failure?.traceback ?? null, failure?.details ?? null, id)
   }
 
   /** Newest first. */

@@ -189,19 +189,23 @@ export const instanceActions = sqliteTable(
 )
 
 /** The steps of an action and how each ended. */
-export const instanceActionsEvents = sqliteTable('instance_actions_events', {
-  ...timestamps,
-  ...softDelete,
-  id: integer('id').primaryKey({ autoIncrement: true }),
-  event: varchar('event', { length: 255 }),
-  action_id: integer('action_id').references(() => instanceActions.id),
-  start_time: datetime('start_time'),
-  finish_time: datetime('finish_time'),
-  result: varchar('result', { length: 255 }),
-  traceback: text('traceback'),
-  host: varchar('host', { length: 255 }),
-  details: text('details'),
-})
+export const instanceActionsEvents = sqliteTable(
+  'instance_actions_events',
+  {
+    ...timestamps,
+    ...softDelete,
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    event: varchar('event', { length: 255 }),
+    action_id: integer('action_id').references(() => instanceActions.id),
+    start_time: datetime('start_time'),
+    finish_time: datetime('finish_time'),
+    result: varchar('result', { length: 255 }),
+    traceback: text('traceback'),
+    host: varchar('host', { length: 255 }),
+    details: text('details'),
+  },
+  (table) => [index('instance_actions_events_action_id_idx').on(table.action_id)],
+)
 
 export const blockDeviceMapping = sqliteTable(
   'block_device_mapping',
