@@ -99,7 +99,15 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(`kill -9 in the m
     return () => born() > was
   }
   /** What there is of one running guest, which is settled: `more` where it has more than usual. */
-  const usual = { domains: 1, taps: 1, files: ['console.log', 'root'], unfinished: 0, ports: 1, allocations: 3, partial: [] as string[] }
+  const usual = {
+    domains: 1,
+    taps: 1,
+    files: ['console.log', 'domain.xml', 'root'],
+    unfinished: 0,
+    ports: 1,
+    allocations: 3,
+    partial: [] as string[],
+  }
   const kept = (): typeof usual => {
     const { domains, taps, unfinished, ports, allocations } = leftovers(host, dataDir, libvirtDir)
     const images = join(dataDir, 'images')
