@@ -52,6 +52,78 @@ describe("another project's server", () => {
   })
 })
 
+describe("a refusal says in Nova's words what is wrong", () => {
+  const field = (name: string, value: string, why: string) => `Invalid input for field/attribute ${name}. Value: ${value}. ${why}`
+  const long = 'x'.repeat(256)
+  const printable = "An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace."
+  const safe = (signs: string) =>
+    `An invalid 'name' value was provided. The name must be: Only expected characters: [${signs} 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ]`
+
+  it.each<[string, object, string]>([
+    ['/servers', server({ name: 'a\tb' }), printable],
+    ['/servers', server({ min_count: 0 }), field('min_count', '0', '0 is less than the minimum of 1')],
+    ['/servers', server({ flavorRef: '' }), field('flavorRef', '', "'' is too short")],
+    ['/servers', server({ description: long }), field('description', long, `'${long}' is too long`)],
+    ['/servers', server({ key_name: 1 }), field('key_name', '1', "1 is not of type 'string', 'null'")],
+    ['/servers', server({ tags: [null] }), field('0', 'None', "None is not of type 'string'")],
+    [
+      '/servers',
+      server({ trusted_image_certificates: ['a', 'a'] }),
+      field('trusted_image_certificates', "['a', 'a']", "['a', 'a'] has non-unique elements"),
+    ],
+    ['/servers', { server: {}, x: 1 }, field('server', '{}', "'name' is a required property")],
+    ['/flavors', { flavor: { name: ' f', ram: 1, vcpus: 1, disk: 1 } }, printable],
+    [
+      '/flavors',
+      { flavor: { name: 'f', ram: 1, vcpus: 1, disk: 1, rxtx_factor: 0 } },
+      field('rxtx_factor', '0', '0 is less than or equal to the minimum of 0'),
+    ],
+    ['/os-keypairs', { keypair: { name: ' k' } }, printable],
+    ['/os-keypairs', { keypair: { name: 'k$' } }, safe('@._-')],
+    ['/os-server-groups', { server_group: { name: '' } }, field('name', '', "'' is too short")],
+  ])('POST %s %j', async (path, body, message) => {
+    const answer = await call('POST', path, { body, version: '2.93' })
+    expect([answer.status, answer.body.badRequest?.message]).toEqual([400, message])
+  })
+
+  it.each<[object, string]>([
+    [{ 'os-getConsoleOutput': { length: 'abc' } }, field('length', 'abc', "'abc' does not match '^-?[0-9]+$'")],
+    [{ 'os-getConsoleOutput': { length: -5 } }, field('length', '-5', '-5 is less than the minimum of -1')],
+    [{ rescue: { rescue_image_ref: 'x' } }, field('rescue_image_ref', 'x', "'x' is not a 'uuid'")],
+    [{ rescue: { foo: 1 } }, field('rescue', "{'foo': 1}", "Additional properties are not allowed ('foo' was unexpected)")],
+    [{ lock: { locked_reason: long } }, field('locked_reason', long, `'${long}' is too long`)],
+    [{ 'os-migrateLive': { host: null, block_migration: 1 } }, field('block_migration', '1', "1 is not of type 'boolean', 'string'")],
+  ])('of the action %j', async (body, message) => {
+    const answer = await act(suspended, body)
+    expect([answer.status, answer.body.badRequest?.message]).toEqual([400, message])
+  })
+
+  it.each([
+    ['name=*', "Invalid input for query parameters name. Value: *. '*' is not a 'regex'"],
+    ['sort_key=id', /^Invalid input for query parameters sort_key\. Value: id\. 'id' is not one of \['access_ip_v4', .*, 'locked'\]$/],
+    ['sort_dir=up', "Invalid input received: Unknown sort direction, must be 'desc' or 'asc'"],
+    ['foo=bar', "'foo' does not match any of the regexes: '^_'"],
+    [
+      'locked=maybe',
+      "Unrecognized value 'maybe', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'",
+    ],
+  ])('of the list with %s', async (query, message) => {
+    const answer = await call('GET', `/servers?${query}`, { version: '2.90' })
+    expect([answer.status, answer.body.badRequest?.message]).toEqual([
+      400,
+      typeof message === 'string' ? message : expect.stringMatching(message),
+    ])
+  })
+
+  it('of what is gone', async () => {
+    const answer = await act(suspended, { resetNetwork: null })
+    expect([answer.status, answer.body.computeFault?.message]).toEqual([
+      410,
+      'This resource is no longer available. No forwarding address is given.',
+    ])
+  })
+})
+
 it('a deleted server is missed as well, but not what was asked of it', async () => {
   const { body } = await call('POST', '/servers', { body: { ...server({ networks: 'none' }) }, as: 'demo', version: '2.37' })
   const path = `/servers/${body.server.id}`

@@ -126,7 +126,7 @@ describe('list', () => {
     expect(await names('?limit=0')).toEqual(['a', 'b', 'c'])
     expect(await names('?limit=1', '2.34')).toEqual(['a', 'b', 'c'])
     expect((await call('GET', '/os-keypairs?marker=nope', { as: 'demo', version: '2.35' })).body.badRequest.message).toBe(
-      'marker [nope] not found',
+      'Marker nope could not be found.',
     )
     expect((await call('GET', '/os-keypairs?colour=red', { as: 'demo', version: '2.75' })).status).toBe(400)
     await Promise.all(['a', 'b', 'c'].map(drop))

@@ -17,7 +17,7 @@ export { type AnyOperation, ByteStream, type Incoming, type Method, type Operati
 export { type Policies, PolicyEngine, PolicyFiles, policyConfig, type Scope, type Target } from './policy/index.ts'
 export { operationId } from './router.ts'
 export { addFormat, as, bodies, check, closed, type Ladder, type Parser, queries, type Rung } from './schema.ts'
-export { repr } from './sentences.ts'
+export { misfit, repr } from './sentences.ts'
 export { HttpServer, type HttpServerOptions, type UpgradeHandler } from './server.ts'
 export { type Mount, mount, type Service } from './service.ts'
 export { type Static, type TObject, type TProperties, type TSchema, Type } from './type.ts'

@@ -25,12 +25,7 @@ const ajv = new Ajv({
 
 // What is wrong with a member is told before what is missing or too much, as in OpenStack, whose schemas name their members first.
 const ofObjects = ajv.RULES.rules.find(({ type }) => type === 'object')?.rules
-ofObjects?.unshift(
-  ...ofObjects.splice(
-    ofObjects.findIndex(({ keyword }) => keyword === 'properties'),
-    1,
-  ),
-)
+ofObjects?.sort((a, b) => Number(b.keyword === 'properties') - Number(a.keyword === 'properties'))
 
 /** Formats whose texts a forgiving reading cuts white space from. */
 const trimmed = new Set<string>()

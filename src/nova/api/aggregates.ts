@@ -25,7 +25,10 @@ import { type Known, noQuery } from './known-query.ts'
 import { hostName, serverName } from './schemas.ts'
 
 /** A colon would part a zone from a host where a server names one. */
-addFormat('zone', (text) => text.trim() === text && !text.includes(':') && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text), { forgives: 'white space' })
+addFormat('zone', (text) => text.trim() === text && !text.includes(':') && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text), {
+  forgives: 'white space',
+  mustBe: 'printable characters except :.Can not start or end with whitespace.',
+})
 
 const summaryFields = {
   id: ({ id }: Aggregate) => id,
@@ -43,7 +46,7 @@ const whole = view<Aggregate>({ ...summaryFields, hosts: ({ hosts }) => hosts, m
 /** @throws {CloudError} `invalid` for what is no number. */
 function idIn({ params }: Incoming<unknown, unknown>): number {
   const id = params.aggregate_id ?? ''
-  if (!/^\d{1,15}$/.test(id)) throw invalid(`Invalid input received: id must be an integer, not ${id.slice(0, 255)}`)
+  if (!/^\d{1,15}$/.test(id)) throw invalid('Invalid input received: id must be an integer')
   return Number(id)
 }
 

@@ -226,9 +226,10 @@ export function checkPersonality(files: ServerCreate['personality'], limits: Lim
   const exceeds = (value: number, limit: number) => limit >= 0 && value > limit
   if (exceeds(files.length, limits.injected_files)) throw overQuota('Personality file limit exceeded')
   for (const { path, contents } of files) {
-    if (exceeds(path.length, limits.injected_file_path_bytes)) throw overQuota('Personality file path exceeds maximum length')
+    if (exceeds(path.length, limits.injected_file_path_bytes))
+      throw overQuota(`Personality file path exceeds maximum ${limits.injected_file_path_bytes}`)
     if (exceeds(Buffer.byteLength(contents, 'base64'), limits.injected_file_content_bytes))
-      throw overQuota('Personality file content exceeds maximum length')
+      throw overQuota(`Personality file content exceeds maximum ${limits.injected_file_content_bytes}`)
   }
 }
 

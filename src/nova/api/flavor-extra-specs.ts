@@ -18,7 +18,7 @@ const value = Type.Unsafe<string | number>({ type: ['string', 'number'], maxLeng
 const pairs = (options: object) =>
   Type.Unsafe<Record<string, string | number>>({
     type: 'object',
-    patternProperties: { '^[a-zA-Z0-9\\-_:. ]{1,255}$': value },
+    patternProperties: { '^[a-zA-Z0-9-_:. ]{1,255}$': value },
     ...closed,
     ...options,
   })

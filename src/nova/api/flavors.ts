@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { invalid } from '../../base/errors.ts'
 import {
+  addFormat,
   as,
   bodies,
   closed,
@@ -28,6 +29,7 @@ import { type Link, nextLink } from './links.ts'
 import { pageOf } from './paging.ts'
 import { SafePattern } from './safe-pattern.ts'
 import { anyBoolean, isTrue } from './schemas.ts'
+import { wrongChoice } from './wrong-query.ts'
 
 const maxInteger = 0x7fffffff
 const specsRule = 'os_compute_api:os-flavor-extra-specs:index'
@@ -80,9 +82,10 @@ function listed({ context, query }: Incoming<unknown, Known>, nova: NovaApi): { 
   const wantsPublic = viewer.isAdmin ? isPublicFilter(query.is_public) : null
   const name = query.name === undefined ? null : new SafePattern(query.name)
   const key = sortKeys[query.sort_key || 'flavorid']
-  if (!key || !Object.hasOwn(sortKeys, query.sort_key || 'flavorid')) throw invalid('Sort key supplied was not valid.')
+  if (!key || !Object.hasOwn(sortKeys, query.sort_key || 'flavorid'))
+    throw wrongChoice('sort_key', query.sort_key ?? '', Object.keys(sortKeys).sort())
   const direction = query.sort_dir || 'asc'
-  if (direction !== 'asc' && direction !== 'desc') throw invalid(`Unknown sort direction, must be one of: asc, desc`)
+  if (direction !== 'asc' && direction !== 'desc') throw wrongChoice('sort_dir', direction, ['asc', 'desc'])
   const sign = direction === 'asc' ? 1 : -1
 
   // Granted ones count as public for the project that they were granted to, an administrator's own too.
@@ -153,7 +156,10 @@ const showFlavor = operation({
 
 const size = (minimum: number) =>
   Type.Unsafe<number | string>({ type: ['integer', 'string'], pattern: '^[0-9]+$', minimum, maximum: maxInteger, minLength: 1 })
-const printable = '^(?! )[^\\u0000-\\u001f\\u007f-\\u009f]+(?<! )$'
+addFormat('flavor name', (text) => /^(?! )[^\u0000-\u001f\u007f-\u009f]*(?<! )$/.test(text), {
+  forgives: 'white space',
+  mustBe: 'printable characters. Can not start or end with whitespace.',
+})
 const description = Type.Unsafe<string | null>({
   type: ['string', 'null'],
   maxLength: 65_535,
@@ -162,15 +168,16 @@ const description = Type.Unsafe<string | null>({
 const rxtxFactor = Type.Unsafe<number | string>({
   type: ['number', 'string'],
   pattern: '^[0-9]+(\\.[0-9]+)?$',
-  minimum: 0,
+  exclusiveMinimum: 0,
   maximum: 3.40282e38,
 })
 
 const base = {
-  name: Type.String({ minLength: 1, maxLength: 255, pattern: printable, format: 'trimmable' }),
+  name: Type.String({ minLength: 1, maxLength: 255, format: 'flavor name' }),
   id: Type.Optional(
     Type.Unsafe<string | number | null>({
       type: ['string', 'number', 'null'],
+      minLength: 1,
       maxLength: 255,
       pattern: '^(?! )[a-zA-Z0-9. _-]+(?<! )$',
       format: 'trimmable',

@@ -49,7 +49,7 @@ const gone = (at: { method: Method; path: string; action?: string }): AnyOperati
     status: 410,
     errors: [410],
     handle: (): undefined => {
-      throw new CloudError('gone', 'This API is gone: no version of this service has it any more.')
+      throw new CloudError('gone', 'This resource is no longer available. No forwarding address is given.')
     },
   })
 

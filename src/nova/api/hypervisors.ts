@@ -11,6 +11,8 @@ import { hypervisorSummary, hypervisorView, type ShownHypervisor } from './hyper
 import { anyText, type Known, knownQuery, noQuery, pageNames, pageSize } from './known-query.ts'
 import { nextLink } from './links.ts'
 import { pageOf } from './paging.ts'
+import { anyBoolean } from './schemas.ts'
+import { wrongChoice } from './wrong-query.ts'
 
 const uuidPattern = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i
 const listQuery = knownQuery(
@@ -39,10 +41,7 @@ function complete(nodes: readonly ComputeNode[], { model }: NovaApi, { servers =
 function withServers(query: Known): boolean {
   if (query.with_servers === undefined) return false
   const found = booleanWord(query.with_servers)
-  if (found === null)
-    throw invalid(
-      `Invalid input for query parameters with_servers. Value: ${query.with_servers.slice(0, 64)}. Unrecognized value '${query.with_servers.slice(0, 64)}'`,
-    )
+  if (found === null) throw wrongChoice('with_servers', query.with_servers, anyBoolean.enum)
   return found
 }
 

@@ -10,8 +10,9 @@ import { apiConfig, type Instance, type InstanceAction, type InstanceActionEvent
 import { type NovaApi, viewerOf } from './deps.ts'
 import { anyText, type Known, knownQuery, noQuery, pageNames, pageSize } from './known-query.ts'
 import { nextLink } from './links.ts'
-import { markerNotFound } from './paging.ts'
+import { unknownMarker } from './paging.ts'
 import { hostIdOf } from './server-view.ts'
+import { wrongQuery } from './wrong-query.ts'
 
 /** Of a deleted server too, from 2.21. @throws {CloudError} `not-found`. */
 const serverIn = ({ params, context }: Incoming<unknown, unknown>, { model }: NovaApi): Instance =>
@@ -33,8 +34,7 @@ function timeOf(query: Known, name: 'changes-since' | 'changes-before'): string 
   const text = query[name]
   if (text === undefined) return undefined
   const ms = Date.parse(/(z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`)
-  if (Number.isNaN(ms))
-    throw invalid(`Invalid input for query parameters ${name}. Value: ${text.slice(0, 64)}. '${text.slice(0, 64)}' is not a 'date-time'`)
+  if (Number.isNaN(ms)) throw wrongQuery(name, text, "is not a 'date-time'")
   const iso = new Date(ms).toISOString()
   return `${iso.slice(0, 10)} ${iso.slice(11, 23)}000`
 }
@@ -55,7 +55,7 @@ const listActions = operation({
     if (changesSince !== undefined && changesBefore !== undefined && changesSince > changesBefore)
       throw invalid('The value of changes-since must be less than or equal to changes-before.')
     const marker = query.marker === undefined ? null : actions.find(uuid, query.marker)
-    if (query.marker !== undefined && !marker) throw markerNotFound(query.marker)
+    if (query.marker !== undefined && !marker) throw unknownMarker(query.marker)
     const limit = pageSize(query, nova.config.get(apiConfig).maxLimit)
     const found = actions.list(uuid, {
       limit,

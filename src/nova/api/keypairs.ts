@@ -4,8 +4,9 @@
  * @see https://docs.openstack.org/api-ref/compute/#keypairs-keypairs
  */
 import { isoMicros } from '../../base/clock.ts'
-import { conflict, invalid } from '../../base/errors.ts'
+import { conflict } from '../../base/errors.ts'
 import {
+  addFormat,
   as,
   atLeast,
   bodies,
@@ -23,7 +24,7 @@ import { apiConfig, fingerprintOf, generateSshKey, generateX509Key, type Keypair
 import type { NovaApi } from './deps.ts'
 import { type Known, knownQuery, pageNames, pageSize, shortText } from './known-query.ts'
 import { nextLink } from './links.ts'
-import { markerNotFound } from './paging.ts'
+import { unknownMarker } from './paging.ts'
 import { serverName } from './schemas.ts'
 
 type NewKeypair = { name: string; type: KeyType; publicKey: string | null; userId: string | null }
@@ -68,7 +69,7 @@ const listKeypairs = operation({
     const isPaged = atLeast(context, '2.35')
     const limit = pageSize(query, config.get(apiConfig).maxLimit)
     const { marker } = query
-    if (marker !== undefined && !model.keypairs.find(userId, marker)) throw markerNotFound(marker)
+    if (marker !== undefined && !model.keypairs.find(userId, marker)) throw unknownMarker(marker)
     const found = model.keypairs.list(userId, isPaged ? { limit, ...(marker === undefined ? {} : { marker }) } : {})
     const last = isPaged && found.length === limit ? found.at(-1) : undefined
     return {
@@ -91,6 +92,17 @@ const showKeypair = operation({
   }),
 })
 
+/** Letters, digits, spaces and these signs. */
+const nameOf = (signs: string) => {
+  const format = `key pair name with ${signs}`
+  const safe = new RegExp(`^[A-Za-z0-9 ${signs}]*$`)
+  addFormat(format, (text) => safe.test(text), {
+    mustBe: `Only expected characters: [${signs} 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ]`,
+  })
+  return Type.String({ ...serverName, allOf: [{ format }] })
+}
+const oldName = nameOf('_-')
+const newName = nameOf('@._-')
 const publicKey = Type.String()
 const keyTypeWord = Type.Optional(Type.Unsafe<KeyType>({ type: 'string', enum: ['ssh', 'x509'] }))
 const user = Type.Optional(Type.String({ minLength: 1, maxLength: 255 }))
@@ -98,21 +110,13 @@ const wrapped = (properties: Record<string, TSchema>) => Type.Object({ keypair: 
 
 type Asked = { keypair: { name: string; type?: KeyType; public_key?: string; user_id?: string } }
 
-const parse =
-  (safeName: RegExp) =>
-  ({ keypair }: Asked): NewKeypair => {
-    if (!safeName.test(keypair.name)) throw invalid('Keypair data is invalid: Keypair name contains unsafe characters')
-    return {
-      name: keypair.name,
-      type: keypair.type ?? 'ssh',
-      publicKey: keypair.public_key ?? null,
-      userId: keypair.user_id ?? null,
-    }
-  }
-const oldNames = parse(/^[A-Za-z0-9_ -]+$/)
-const newNames = parse(/^[A-Za-z0-9@._ -]+$/)
-const rung = (properties: Record<string, TSchema>, parser = oldNames) =>
-  as<TSchema, NewKeypair>(wrapped(properties), parser as (value: unknown) => NewKeypair)
+const parse = ({ keypair }: Asked): NewKeypair => ({
+  name: keypair.name,
+  type: keypair.type ?? 'ssh',
+  publicKey: keypair.public_key ?? null,
+  userId: keypair.user_id ?? null,
+})
+const rung = (properties: Record<string, TSchema>) => as<TSchema, NewKeypair>(wrapped(properties), parse as (value: unknown) => NewKeypair)
 
 const createKeypair = operation({
   method: 'POST',
@@ -122,10 +126,10 @@ const createKeypair = operation({
   policy: 'os_compute_api:os-keypairs:create',
   target: (request: Incoming<unknown, unknown>) => ({ userId: userOfNew(request as Incoming<NewKeypair>) }),
   body: bodies({
-    '2.1': rung({ name: serverName, public_key: Type.Optional(publicKey) }),
-    '2.2': rung({ name: serverName, public_key: Type.Optional(publicKey), type: keyTypeWord }),
-    '2.10': rung({ name: serverName, public_key: Type.Optional(publicKey), type: keyTypeWord, user_id: user }),
-    '2.92': rung({ name: serverName, public_key: publicKey, type: keyTypeWord, user_id: user }, newNames),
+    '2.1': rung({ name: oldName, public_key: Type.Optional(publicKey) }),
+    '2.2': rung({ name: oldName, public_key: Type.Optional(publicKey), type: keyTypeWord }),
+    '2.10': rung({ name: oldName, public_key: Type.Optional(publicKey), type: keyTypeWord, user_id: user }),
+    '2.92': rung({ name: newName, public_key: publicKey, type: keyTypeWord, user_id: user }),
   }),
   handle: async (request: Incoming<NewKeypair>, { model, clock }: NovaApi) => {
     const { name, type: keyType, publicKey: given } = request.body

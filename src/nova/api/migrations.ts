@@ -6,13 +6,14 @@
 import { isoMicros } from '../../base/clock.ts'
 import { forbidden, invalid } from '../../base/errors.ts'
 import { atLeast, field, type Incoming, operation, principalOf, type RequestContext, view } from '../../base/http/index.ts'
-import { apiConfig, booleanWord, type Migration } from '../model/index.ts'
+import { apiConfig, booleanWord, booleanWords, type Migration } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { anyText, type Known, knownQuery, pageNames, pageSize } from './known-query.ts'
 import { links, nextLink } from './links.ts'
-import { markerNotFound } from './paging.ts'
+import { unknownMarker } from './paging.ts'
 import { inProgress } from './server-migrations.ts'
 import { filterTime } from './times.ts'
+import { wrongChoice } from './wrong-query.ts'
 
 type Shown = { record: Migration; showsHosts: boolean }
 
@@ -61,7 +62,7 @@ const listQuery = knownQuery(
 function hiddenOf({ hidden }: Known): boolean | undefined {
   if (hidden === undefined) return undefined
   const found = booleanWord(hidden)
-  if (found === null) throw invalid(`Invalid input for query parameters hidden. Value: ${hidden.slice(0, 64)}.`)
+  if (found === null) throw wrongChoice('hidden', hidden, booleanWords)
   return found
 }
 
@@ -87,7 +88,7 @@ const listMigrations = operation({
     if (changesSince !== undefined && changesBefore !== undefined && changesSince > changesBefore)
       throw invalid('The value of changes-since must be less than or equal to changes-before.')
     const marker = query.marker === undefined ? null : model.migrations.find(query.marker)
-    if (query.marker !== undefined && (!marker || (!seesAll && marker.project_id !== own))) throw markerNotFound(query.marker)
+    if (query.marker !== undefined && (!marker || (!seesAll && marker.project_id !== own))) throw unknownMarker(query.marker)
     const isPaged = atLeast(context, '2.59')
     const limit = pageSize(query, config.get(apiConfig).maxLimit)
     const filter = {

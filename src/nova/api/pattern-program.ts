@@ -21,13 +21,17 @@ type Node =
   | { is: 'choice'; parts: Node[] }
   | { is: 'repeat'; part: Node; min: number; max: number }
 
-/** @throws {CloudError} `invalid` for what is no pattern, asks for more than can be had, or is too long when written out. */
-export function programOf(source: string): Instruction[] {
+export function isPattern(source: string): boolean {
   try {
     new RegExp(source, 'i')
-  } catch (error) {
-    throw invalid('Invalid regular expression.', { cause: error })
+    return true
+  } catch {
+    return false
   }
+}
+
+/** Of what is a pattern. @throws {CloudError} `invalid` for one that asks for more than can be had, or is too long when written out. */
+export function programOf(source: string): Instruction[] {
   const node = new Reader(source).read()
   const program: Instruction[] = []
   write(node, program)

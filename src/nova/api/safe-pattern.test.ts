@@ -62,8 +62,12 @@ describe('a pattern', () => {
     }).toThrow('too costly')
   })
 
-  it.each(['(', '[', 'a**', '(a)\\1', '(?=a)b', '(?<!a)b', '\\bweb', 'a'.repeat(256), '((a{99}){99}){99}', '(?<n>a)\\k<n>'])(
-    'is refused: %s',
-    (source) => expect(() => new SafePattern(source)).toThrow('Invalid regular expression'),
+  it.each(['(', '[', 'a**'])('is none, and refused as none: %s', (source) =>
+    expect(() => new SafePattern(source, { parameter: 'ip' })).toThrow(
+      `Invalid input for query parameters ip. Value: ${source}. '${source}' is not a 'regex'`,
+    ),
+  )
+  it.each(['(a)\\1', '(?=a)b', '(?<!a)b', '\\bweb', 'a'.repeat(256), '((a{99}){99}){99}', '(?<n>a)\\k<n>'])('is refused: %s', (source) =>
+    expect(() => new SafePattern(source)).toThrow('Invalid regular expression'),
   )
 })

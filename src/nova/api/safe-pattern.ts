@@ -6,7 +6,8 @@
  * @see https://swtch.com/~rsc/regexp/regexp1.html
  */
 import { invalid } from '../../base/errors.ts'
-import { type Instruction, programOf } from './pattern-program.ts'
+import { type Instruction, isPattern, programOf } from './pattern-program.ts'
+import { wrongQuery } from './wrong-query.ts'
 
 const maxLength = 255
 const special = /[\\^$.*+?()[\]{}|]/
@@ -19,11 +20,15 @@ export class SafePattern {
   readonly #program: readonly Instruction[]
   #stepsLeft: number
 
-  /** @throws {CloudError} `invalid` for a pattern that does not compile, or that asks for what cannot be had in one go. */
-  constructor(source: string, { steps = defaultSteps } = {}) {
+  /**
+   * @param parameter where the client wrote it.
+   * @throws {CloudError} `invalid` for a pattern that does not compile, or that asks for what cannot be had in one go.
+   */
+  constructor(source: string, { steps = defaultSteps, parameter = 'name' } = {}) {
     if (source.length > maxLength) throw invalid(`Invalid regular expression: longer than ${maxLength} characters.`)
     this.#stepsLeft = steps
     this.literal = special.test(source) ? null : source
+    if (this.literal === null && !isPattern(source)) throw wrongQuery(parameter, source, "is not a 'regex'")
     this.#program = this.literal === null ? programOf(source) : []
   }
 

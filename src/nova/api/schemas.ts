@@ -9,7 +9,10 @@ addFormat('ip', (text) => ipaddr.IPv4.isValidFourPartDecimal(text) || (ipaddr.IP
 const isPrintable = (text: string): boolean => !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)
 addFormat('printable', isPrintable)
 /** Printable, no white space at either end. */
-addFormat('name', (text) => text.length > 0 && text.trim() === text && isPrintable(text), { forgives: 'white space' })
+addFormat('name', (text) => text.length > 0 && text.trim() === text && isPrintable(text), {
+  forgives: 'white space',
+  mustBe: 'printable characters. Can not start or end with whitespace.',
+})
 
 const trueWords = ['True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes']
 const falseWords = ['False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no']
@@ -22,7 +25,9 @@ export const isTrue = (value: unknown): boolean => value === true || (typeof val
 addFormat('trimmable', () => true, { forgives: 'white space' })
 
 /** As a name, but white space at its ends is cut, not refused. */
-addFormat('spaced name', (text) => text.trim().length > 0 && isPrintable(text))
+addFormat('spaced name', (text) => text.trim().length > 0 && isPrintable(text), {
+  mustBe: 'printable characters with at least one non space character',
+})
 
 export const serverName = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
 export const description = nullable(Type.String({ maxLength: 255, format: 'printable' }))

@@ -7,11 +7,12 @@
 
 import type { Question } from '../../base/db/index.ts'
 import { forbidden, invalid } from '../../base/errors.ts'
-import { type Incoming, version } from '../../base/http/index.ts'
-import { booleanWord, networkInfoOf, statesOf } from '../model/index.ts'
+import { type Incoming, repr, version } from '../../base/http/index.ts'
+import { booleanWord, booleanWords, networkInfoOf, statesOf } from '../model/index.ts'
 import { viewerOf } from './deps.ts'
 import { lastOf } from './paging.ts'
 import { SafePattern } from './safe-pattern.ts'
+import { wrongQuery } from './wrong-query.ts'
 
 /** To look up what a client names: a plain object would also know `constructor` and the like. */
 const table = <V>(entries: Record<string, V>): ReadonlyMap<string, V> => new Map(Object.entries(entries))
@@ -102,17 +103,16 @@ const neverFilters = new Set([
 const forAdmins = new Set([...exact.keys(), ...patterns.keys(), ...since.keys(), 'deleted', 'soft_deleted'])
 
 /** A flag without a value says yes. @throws {CloudError} `invalid`. */
-function boolOf(name: string, text: string): boolean {
+function boolOf(text: string): boolean {
   const found = text === '' ? true : booleanWord(text)
   if (found !== null) return found
-  throw invalid(`Invalid input for query parameters ${name}. Value: ${text.slice(0, 64)}. Unrecognized value '${text.slice(0, 64)}'`)
+  throw invalid(`Unrecognized value ${repr(text)}, acceptable values are: ${booleanWords.map(repr).join(', ')}`)
 }
 
 /** The database's form of an ISO 8601 time. @throws {CloudError} `invalid`. */
 function timeOf(name: string, text: string): string {
   const ms = Date.parse(/(z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`)
-  if (Number.isNaN(ms))
-    throw invalid(`Invalid input for query parameters ${name}. Value: ${text.slice(0, 64)}. '${text.slice(0, 64)}' is not a 'date-time'`)
+  if (Number.isNaN(ms)) throw wrongQuery(name, text, "is not a 'date-time'")
   const iso = new Date(ms).toISOString()
   return `${iso.slice(0, 10)} ${iso.slice(11, 23)}000`
 }
@@ -163,7 +163,7 @@ function checkNames({ context, search }: Incoming, mayFilterAll: boolean): void 
       !forAdmins.has(name) &&
       !neverFilters.has(name)
     ) {
-      throw invalid(`Additional properties are not allowed ('${name.slice(0, 64)}' was unexpected)`)
+      throw invalid(`${repr(name)} does not match any of the regexes: '^_'`)
     }
   }
 }
@@ -171,16 +171,15 @@ function checkNames({ context, search }: Incoming, mayFilterAll: boolean): void 
 /** Whose servers, and whether deleted ones. */
 function scope({ context, search, path, enforce }: Incoming, where: Where, isAdmin: boolean): void {
   const allTenants = lastOf(search, 'all_tenants')
-  const isAll = allTenants !== null && boolOf('all_tenants', allTenants)
+  const isAll = allTenants !== null && boolOf(allTenants)
   if (isAll) enforce(`os_compute_api:servers:${path.endsWith('/detail') ? 'detail' : 'index'}:get_all_tenants`)
   const project = lastOf(search, 'project_id') ?? lastOf(search, 'tenant_id')
   if (!isAll) where.add('i.project_id = ?', viewerOf(context).projectId)
   else if (project !== null) where.add('i.project_id = ?', project)
 
   const changed = search.has('changes-since') || (search.has('changes-before') && context.version >= version('2.66'))
-  const deleted = isAdmin && search.has('deleted') ? boolOf('deleted', lastOf(search, 'deleted') ?? '') : null
-  const softDeleted =
-    isAdmin && search.has('soft_deleted') ? boolOf('soft_deleted', lastOf(search, 'soft_deleted') ?? '') : deleted === true
+  const deleted = isAdmin && search.has('deleted') ? boolOf(lastOf(search, 'deleted') ?? '') : null
+  const softDeleted = isAdmin && search.has('soft_deleted') ? boolOf(lastOf(search, 'soft_deleted') ?? '') : deleted === true
   if (deleted === true) where.add(softDeleted ? "(i.deleted != 0 OR i.vm_state = 'soft-delete')" : 'i.deleted != 0')
   else if (deleted === false || !changed) {
     const namesDeleted = deleted === null && search.getAll('status').some((word) => word.toLowerCase() === 'deleted')
@@ -223,17 +222,18 @@ function fields({ context, search }: Incoming, where: Where, mayFilterAll: boole
     const [column, searched] = [exact.get(name), patterns.get(name)]
     if (column && name !== 'project_id' && name !== 'tenant_id') where.add(`${column} = ?`, value)
     else if (searched) {
-      const pattern = new SafePattern(value)
+      const pattern = new SafePattern(value, { parameter: name })
       if (pattern.literal !== null) where.add(`instr(lower(coalesce(${searched}, '')), lower(?)) > 0`, pattern.literal)
       else where.ask(searched, (value) => pattern.test(String(value ?? '')))
     } else if (name === 'flavor') where.add('i.instance_type_id = (SELECT f.id FROM flavors f WHERE f.flavorid = ?)', value)
-    else if (name === 'ip' || name === 'ip6') addresses(where, value, name === 'ip' ? 4 : 6)
-    else if (name === 'locked') where.add('i.locked = ?', boolOf('locked', value) ? 1 : 0)
+    else if (name === 'ip' || name === 'ip6') addresses(where, name, value)
+    else if (name === 'locked') where.add('i.locked = ?', boolOf(value) ? 1 : 0)
   }
 }
 
-function addresses(where: Where, value: string, ipVersion: 4 | 6): void {
-  const pattern = new SafePattern(value)
+function addresses(where: Where, parameter: 'ip' | 'ip6', value: string): void {
+  const ipVersion = parameter === 'ip' ? 4 : 6
+  const pattern = new SafePattern(value, { parameter })
   where.ask('(SELECT c.network_info FROM instance_info_caches c WHERE c.instance_uuid = i.uuid)', (info) =>
     networkInfoOf(info === null ? null : String(info)).some(({ subnets }) =>
       subnets.some((subnet) => subnet.version === ipVersion && subnet.ips.some(({ address }) => pattern.test(address))),

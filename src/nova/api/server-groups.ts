@@ -10,6 +10,7 @@ import { apiConfig, type GroupPolicy, type ServerGroup } from '../model/index.ts
 import { type NovaApi, viewerOf } from './deps.ts'
 import { anyText, type Known, knownQuery, noQuery, pageSize, wholeNumber } from './known-query.ts'
 import { serverName } from './schemas.ts'
+import { wrongQuery } from './wrong-query.ts'
 
 const untilRules = { until: '2.63' }
 const sinceRules = { since: '2.64' }
@@ -43,7 +44,7 @@ const listGroups = operation({
     const isAll = query.all_projects !== undefined && allows('os_compute_api:os-server-groups:index:all_projects')
     const limit = pageSize(query, config.get(apiConfig).maxLimit)
     const offset = Number(query.offset ?? 0)
-    if (!(offset <= maxOffset)) throw invalid(`Invalid input for query parameters offset. Value: ${query.offset?.slice(0, 64)}.`)
+    if (!(offset <= maxOffset)) throw wrongQuery('offset', query.offset ?? '', `is greater than the maximum of ${maxOffset}`)
     const projectId = isAll ? null : (principalOf(context).projectId ?? '')
     return { server_groups: model.serverGroups.list(projectId, { limit, offset }).map((group) => groupView(group, context)) }
   },

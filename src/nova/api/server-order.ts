@@ -4,6 +4,7 @@ import { type Incoming, version } from '../../base/http/index.ts'
 import { type NovaApi, viewerOf } from './deps.ts'
 import { markerNotFound } from './paging.ts'
 import type { Where } from './server-filters.ts'
+import { wrongChoice } from './wrong-query.ts'
 
 const sortColumns = new Map(
   [
@@ -44,6 +45,12 @@ const ignoredSortKeys = new Set(
   ),
 )
 
+const keysAt = (at: number): string[] => [
+  ...sortColumns.keys(),
+  ...(at >= version('2.73') ? ['locked'] : []),
+  ...(at >= version('2.75') ? [] : ignoredSortKeys),
+]
+
 export type Order = { key: string; column: string; direction: 'ASC' | 'DESC' }[]
 
 /** @throws {CloudError} `invalid` for what is no key or direction; `forbidden` for a key that only administrators may see. */
@@ -51,7 +58,8 @@ export function orderOf({ context, search }: Incoming, isAdmin: boolean): Order 
   const keys = search.getAll('sort_key')
   const directions = search.getAll('sort_dir')
   for (const direction of directions)
-    if (direction !== 'asc' && direction !== 'desc') throw invalid(`Unknown sort direction, must be asc or desc`)
+    if (direction !== 'asc' && direction !== 'desc')
+      throw invalid("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'")
   if (directions.length > Math.max(keys.length, 1)) throw invalid('Invalid input received: Sort direction size exceeds sort key size')
   const order: Order = []
   for (const [i, key] of keys.entries()) {
@@ -60,10 +68,7 @@ export function orderOf({ context, search }: Incoming, isAdmin: boolean): Order 
     const column = isLocked ? 'i.locked' : sortColumns.get(key)
     if ((key === 'host' || key === 'node') && !isAdmin) throw forbidden(`Only administrators can sort servers by ${key}`)
     if (column) order.push({ key, column, direction })
-    else if (!ignoredSortKeys.has(key) || context.version >= version('2.75'))
-      throw invalid(
-        `Invalid input for query parameters sort_key. Value: ${key.slice(0, 64)}. '${key.slice(0, 64)}' is not one of the allowed sort keys`,
-      )
+    else if (!ignoredSortKeys.has(key) || context.version >= version('2.75')) throw wrongChoice('sort_key', key, keysAt(context.version))
   }
   const direction = order[0]?.direction ?? (directions[0] === 'asc' ? 'ASC' : 'DESC')
   if (order.length === 0) order.push({ key: 'created_at', column: 'i.created_at', direction })

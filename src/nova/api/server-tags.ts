@@ -3,7 +3,7 @@
  *
  * @see https://docs.openstack.org/api-ref/compute/#server-tags-servers-tags
  */
-import { invalid, notFound } from '../../base/errors.ts'
+import { invalid, messageOf, notFound } from '../../base/errors.ts'
 import { as, bodies, check, closed, type Incoming, operation, Reply, Type } from '../../base/http/index.ts'
 import { checkState } from '../conductor/index.ts'
 import type { Instance, VmState } from '../model/index.ts'
@@ -16,7 +16,18 @@ const since = '2.26'
 const maxTags = 50
 const changeable: readonly VmState[] = ['active', 'paused', 'suspended', 'stopped']
 
-const noTag = ({ uuid }: Instance, tag: string) => notFound(`Server ${uuid} has no tag '${tag.slice(0, 60)}'`)
+const noTag = ({ uuid }: Instance, tag: string) => notFound(`Instance ${uuid} has no tag '${tag.slice(0, 60)}'`)
+
+/** @throws {CloudError} `invalid`, in Nova's words. */
+function checkTag(tag: string): void {
+  try {
+    check(tagSchema, tag)
+  } catch (error) {
+    throw invalid(
+      `Tag '${tag}' is invalid. It must be a non empty string without characters '/' and ','. Validation error message: ${messageOf(error)}`,
+    )
+  }
+}
 
 function toChange(request: Incoming<unknown, unknown>, nova: NovaApi, action: string): Instance {
   const instance = serverOf(request, nova)
@@ -75,7 +86,7 @@ const addTag = operation({
   handle: (request: Incoming, nova: NovaApi) => {
     const { uuid, tags } = toChange(request, nova, 'update tag')
     const tag = request.params.tag ?? ''
-    check(tagSchema, tag)
+    checkTag(tag)
     if (tags.includes(tag)) return new Reply({ status: 204 })
     if (tags.length >= maxTags) throw invalid(`The number of tags exceeded the per-server limit ${maxTags}`)
     nova.model.instances.setTags(uuid, [...tags, tag])

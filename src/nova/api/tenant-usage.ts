@@ -11,7 +11,7 @@ import { apiConfig, type Instance } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
 import { anyText, type Known, knownQuery, pageNames, pageSize } from './known-query.ts'
 import { nextLink } from './links.ts'
-import { markerNotFound } from './paging.ts'
+import { unknownMarker } from './paging.ts'
 import { plainTime } from './times.ts'
 
 const msPerHour = 3_600_000
@@ -79,7 +79,7 @@ function usages(request: Request, nova: NovaApi, projectId: string | null) {
   const isPaged = atLeast(context, '2.40')
   const limit = isPaged ? pageSize(query, nova.config.get(apiConfig).maxLimit) : -1
   const marker = query.marker === undefined ? null : nova.model.instances.find(query.marker, null, { deleted: true })
-  if (query.marker !== undefined && (!marker || (projectId !== null && marker.projectId !== projectId))) throw markerNotFound(query.marker)
+  if (query.marker !== undefined && (!marker || (projectId !== null && marker.projectId !== projectId))) throw unknownMarker(query.marker)
   const instances = nova.model.instances.list(
     `WHERE i.launched_at < @stop AND (i.terminated_at IS NULL OR i.terminated_at > @start) AND (@project IS NULL OR i.project_id = @project)
      AND (@afterProject IS NULL OR (i.project_id, i.uuid) > (@afterProject, @after)) ORDER BY i.project_id, i.uuid LIMIT @limit`,

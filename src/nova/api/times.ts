@@ -1,13 +1,12 @@
 /** Times that requests name, as the database writes them. */
 import { timeText } from '../../base/clock.ts'
-import { invalid } from '../../base/errors.ts'
+import { wrongQuery } from './wrong-query.ts'
 
 /** An ISO 8601 time of a filter, UTC unless it says otherwise. @throws {CloudError} `invalid`. */
 export function filterTime(name: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const ms = Date.parse(/(z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`)
-  if (Number.isNaN(ms))
-    throw invalid(`Invalid input for query parameters ${name}. Value: ${text.slice(0, 64)}. '${text.slice(0, 64)}' is not a 'date-time'`)
+  if (Number.isNaN(ms)) throw wrongQuery(name, text, "is not a 'date-time'")
   return timeText(ms)
 }
 

@@ -5,6 +5,8 @@
  */
 const trueWords = new Set(['1', 't', 'true', 'on', 'y', 'yes'])
 const falseWords = new Set(['0', 'f', 'false', 'off', 'n', 'no'])
+/** All of them, as a refusal lists them. */
+export const booleanWords: readonly string[] = [...trueWords, ...falseWords].sort()
 
 /** `null` for what is no such word. */
 export function booleanWord(text: string): boolean | null {

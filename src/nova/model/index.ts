@@ -58,7 +58,7 @@ export type { InstanceAction, InstanceActionEvent, InstanceActions } from './act
 export { type Aggregate, type Aggregates, zoneOfAggregate } from './aggregates.ts'
 export { lastPeriod } from './audit-period.ts'
 export type { BlockDevices, VolumeAttachment } from './block-devices.ts'
-export { booleanWord, saysYes } from './boolean-words.ts'
+export { booleanWord, booleanWords, saysYes } from './boolean-words.ts'
 export { apiConfig, glanceConfig, novaConfig, quotaConfig } from './config.ts'
 export type { ConsoleToken, ConsoleTokens } from './console-tokens.ts'
 export { type BlockDevice, type InstanceDisk, planDisks } from './disk-plan.ts'

@@ -184,9 +184,10 @@ export class Quotas {
     const count = Math.min(most, ...room)
     if (count >= least) return count
     const over = counted.filter((_, i) => (room[i] ?? 0) < least)
-    const list = (of: (name: keyof Usage) => number) => over.map(of).join(', ')
+    const list = (of: (name: keyof Usage) => number | string) => over.map(of).join(', ')
+    const asked = (one: number) => (least === most ? least * one : `${least * one}-${most * one}`)
     throw overQuota(
-      `Quota exceeded for ${over.join(', ')}: Requested ${list((n) => least * each[n])}, but already used ${list((n) => used[n])} of ${list((n) => limits[n] ?? -1)} ${over.join(', ')}`,
+      `Quota exceeded for ${over.join(', ')}: Requested ${list((n) => asked(each[n]))}, but already used ${list((n) => used[n])} of ${list((n) => limits[n] ?? -1)} ${over.join(', ')}`,
     )
   }
 
