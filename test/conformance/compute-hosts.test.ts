@@ -103,6 +103,7 @@ describe('services', () => {
       status: 'disabled',
       disabled_reason: 'test2',
     })
+    expect((await put(id, { status: 'disabled', disabled_reason: ' ' })).body.service).toMatchObject({ disabled_reason: ' ' })
     expect((await put(id, { status: 'enabled' })).body.service).toMatchObject({ status: 'enabled', disabled_reason: null })
   })
 

@@ -96,8 +96,11 @@ describe('createBackup', () => {
   it('keeps as many as are asked for', async () => {
     for (const rotation of [2, '2', 2]) expect((await act(backup(rotation), { version: '2.45' })).body.image_id).toEqual(expect.any(String))
     expect(await count()).toBe(2)
-    const none = await act(backup(0), { version: '2.45' })
-    expect([none.status, none.text]).toEqual([202, ''])
+    const none = await act(backup(0, { backup_type: '' }), { version: '2.45' })
+    expect([none.status, none.body]).toEqual([202, { image_id: expect.any(String) }])
+    expect(await count()).toBe(2)
+    const unnamed = await act(backup(0))
+    expect([unnamed.status, unnamed.headers.get('location'), unnamed.text]).toEqual([202, null, ''])
     expect(await count()).toBe(0)
   })
 

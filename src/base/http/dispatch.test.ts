@@ -46,6 +46,7 @@ const things: Service = {
   deps: {},
   projectInPath: true,
   answersHead: false,
+  toleratesSlash: false,
   jsonOnly: true,
   microversions: { service: 'compute', legacyHeader: 'X-OpenStack-Nova-API-Version', min: '2.1', max: '2.104' },
 }
@@ -101,6 +102,7 @@ describe('refusals', () => {
     ['bad token', () => api.call('GET', '/late', { token: 'nope' }), 401],
     ['unknown route', () => api.call('GET', '/nothing/here'), 404],
     ['wrong method', () => api.call('DELETE', '/things'), 404],
+    ['a slash at the end', () => api.call('GET', '/things/'), 404],
     ['HEAD, where that is no other form of GET', () => api.call('HEAD', '/late', { headers: at('2.60') }), 404],
     ['a project id that is none', () => api.call('POST', '/anybody/things', { body: { name: 'a' } }), 404],
     ['too large', () => api.call('POST', '/things', { body: { name: 'x'.repeat(200_000) } }), 413],

@@ -131,7 +131,8 @@ export class Dispatcher {
   ): Promise<Response> {
     const { service, router, negotiate, fixed } = mounted
     const { path, projectInPath } = service.projectInPath ? splitProject(router, at.path) : { path: at.path, projectInPath: null }
-    const matched = router.match(request.method as Method, path)
+    const isElsewhere = service.toleratesSlash === false && path.length > 1 && path.endsWith('/')
+    const matched = isElsewhere ? null : router.match(request.method as Method, path)
     const header = (name: string) => request.headers.get(name) ?? undefined
 
     const isOpen = matched !== null && matched !== 'wrong-method' && matched.entries.every(({ operation }) => operation.auth === 'none')

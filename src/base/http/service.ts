@@ -25,6 +25,8 @@ export type Service<Deps = unknown> = {
   readonly tellsRequestId?: boolean
   /** Its root is at a slash: whoever asks for it without one is sent on. */
   readonly rootHasSlash?: boolean
+  /** `false`: a path with a slash at its end is another one, which is not there. */
+  readonly toleratesSlash?: boolean
   /** Paths may begin with the caller's project id, as compute's older form has it. */
   readonly projectInPath?: boolean
   /** `false`: HEAD is the other form of GET only where nobody needs a token. */

@@ -14,8 +14,7 @@ import type { ActionRule } from './guard.ts'
 export type SnapshotInput = {
   uuid: string
   host: string
-  /** `null`: a backup that is not kept. */
-  imageId: string | null
+  imageId: string
   backup: { type: string; rotation: number } | null
 }
 
@@ -49,12 +48,12 @@ export const snapshotServer = saga<SnapshotInput, ConductorDeps>('snapshot-serve
       eventName,
       async ({ input: { uuid, host, imageId }, signal }, deps) => {
         deps.model.instances.tryUpdate(uuid, { task_state: 'image_snapshot' }, { taskState: ['image_snapshot_pending'] })
-        if (imageId !== null) await fillImage({ uuid, host, imageId, signal }, deps)
+        await fillImage({ uuid, host, imageId, signal }, deps)
       },
       { staysOpen: true },
     ),
     async undo({ input: { imageId } }, { images }) {
-      if (imageId !== null) await images.remove(imageId)
+      await images.remove(imageId)
     },
   })
   .step('rotate', {
