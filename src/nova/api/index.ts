@@ -123,7 +123,6 @@ export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Se
     projectInPath: true,
     answersHead: false,
     rootHasSlash: true,
-    toleratesSlash: false,
     jsonOnly: true,
   }
   return {
