@@ -156,7 +156,9 @@ describe('the quota set of one user', () => {
     expect(group.body.forbidden.message).toBe('Quota exceeded, too many server groups.')
     await setUser(demoUser, { instances: 2 })
     const tooMany = await boot('some', { min_count: 2, max_count: 5 })
-    expect(tooMany.body.forbidden.message).toBe('Quota exceeded for instances: Requested 2-5, but already used 1 of 2 instances')
+    expect(tooMany.body.forbidden.message).toBe(
+      'Quota exceeded for instances, cores: Requested 2-5, 2-5, but already used 1, 1 of 2, 2 instances, cores',
+    )
     const several = await boot('some', { min_count: 1, max_count: 5 })
     expect(several.status).toBe(202)
     await cloud.settle()
