@@ -123,6 +123,7 @@ export function makeComputeApi(deps: NovaApi): { root: Service<NovaApi>; v20: Se
     projectInPath: true,
     answersHead: false,
     rootHasSlash: true,
+    toleratesSlash: false,
     jsonOnly: true,
   }
   return {

@@ -60,7 +60,7 @@ const shelveOffload = operation({
 /** Where it is to go, if the request says; a zone of `null` lets go of the one that it was bound to. */
 type Unshelve = { zone?: string | null; host?: string }
 const rung = (properties: TProperties) =>
-  as(Type.Object({ unshelve: nullable(Type.Object(properties, { ...closed, minProperties: 1 })) }, closed), (body): Unshelve => {
+  as(Type.Object({ unshelve: nullable(Type.Object(properties, closed)) }, closed), (body): Unshelve => {
     const { availability_zone, host } = (body.unshelve ?? {}) as { availability_zone?: string | null; host?: string }
     return { ...(availability_zone === undefined ? {} : { zone: availability_zone }), ...(host === undefined ? {} : { host }) }
   })

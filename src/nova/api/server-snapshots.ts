@@ -14,10 +14,11 @@ import { serverOf } from './servers.ts'
 
 type Metadata = Readonly<Record<string, string>>
 
-const answer = (context: RequestContext, imageId: string): Reply =>
-  atLeast(context, '2.45')
-    ? new Reply({ body: { image_id: imageId } })
-    : new Reply({ headers: { Location: `${context.origin}/image/v2/images/${imageId}` } })
+/** An image that does not stay is named in bodies only. */
+function answer(context: RequestContext, imageId: string, stays = true): Reply {
+  if (atLeast(context, '2.45')) return new Reply({ body: { image_id: imageId } })
+  return new Reply(stays ? { headers: { Location: `${context.origin}/image/v2/images/${imageId}` } } : {})
+}
 
 /** Up to 2.38 an image's metadata counts as a server's. @throws {CloudError} `over-quota`. */
 function checkMetadata(context: RequestContext, metadata: Metadata, projectId: string, { model }: NovaApi): void {
@@ -40,7 +41,7 @@ const createImage = operation({
     const instance = serverOf(request, nova)
     const caller = callerOf(context)
     checkMetadata(context, body.metadata, instance.projectId, nova)
-    const input: SnapshotInput = { uuid: instance.uuid, host: instance.host ?? '', imageId: null, backup: null }
+    const input: SnapshotInput = { uuid: instance.uuid, host: instance.host ?? '', imageId: '', backup: null }
     await nova.conductor.beginCapable(instance, createImageRule, caller, 'snapshots', {
       saga: snapshotServer,
       input,
@@ -48,7 +49,7 @@ const createImage = operation({
         input.imageId = registerSnapshot(nova, instance, caller.userId, { name: body.name, kind: 'snapshot', properties: body.metadata })
       },
     })
-    return answer(context, input.imageId ?? '')
+    return answer(context, input.imageId)
   },
 })
 
@@ -65,7 +66,7 @@ const createBackup = operation({
           createBackup: Type.Object(
             {
               name: serverName,
-              backup_type: Type.String({ minLength: 1, maxLength: 255 }),
+              backup_type: Type.String({ maxLength: 255 }),
               rotation: kinds(Type.Integer({ minimum: 0 }), Type.String({ pattern: '^[0-9]+$', maxLength: 9 })),
               metadata: Type.Optional(metadataSchema),
             },
@@ -83,17 +84,16 @@ const createBackup = operation({
     const instance = serverOf(request, nova)
     const caller = callerOf(context)
     checkMetadata(context, metadata, instance.projectId, nova)
-    const input: SnapshotInput = { uuid: instance.uuid, host: instance.host ?? '', imageId: null, backup: { type, rotation } }
+    const input: SnapshotInput = { uuid: instance.uuid, host: instance.host ?? '', imageId: '', backup: { type, rotation } }
     await nova.conductor.beginCapable(instance, createBackupRule, caller, 'snapshots', {
       saga: snapshotServer,
       input,
       rows: () => {
-        if (rotation === 0) return
         const properties = { ...metadata, backup_type: type }
         input.imageId = registerSnapshot(nova, instance, caller.userId, { name, kind: 'backup', properties })
       },
     })
-    return input.imageId === null ? undefined : answer(context, input.imageId)
+    return answer(context, input.imageId, rotation > 0)
   },
 })
 

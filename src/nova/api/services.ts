@@ -54,7 +54,7 @@ const listServices = operation({
 })
 
 const word = Type.String({ minLength: 1, maxLength: 255 })
-const reason = Type.String({ minLength: 1, maxLength: 255, format: 'name' })
+const reason = Type.String({ minLength: 1, maxLength: 255 })
 /** A reason may be given to any of the verbs, and only one of them keeps it. */
 const verbBody = (more: Record<string, TSchema> = {}) =>
   Type.Object({ host: hostName, binary: word, disabled_reason: Type.Optional(reason), ...more }, closed)
