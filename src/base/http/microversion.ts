@@ -52,7 +52,7 @@ export function negotiator({ service, legacyHeader, min, max }: Microversions) {
   const named = (header: string): string | undefined => {
     let found: string | undefined
     for (const part of header.split(',')) {
-      const [name, text] = /^\s*(\S+)\s+(\S.*?)\s*$/.exec(part)?.slice(1) ?? []
+      const [name, text] = /^(\S+)\s+(.+)$/.exec(part.trim())?.slice(1) ?? []
       if (name?.toLowerCase() === service) found = text
     }
     return found
