@@ -124,6 +124,13 @@ describe("a refusal says in Nova's words what is wrong", () => {
   })
 })
 
+it('a tag that is put has no body', async () => {
+  const id = await made()
+  const put = (body?: unknown) => call('PUT', `/servers/${id}/tags/red`, { version: '2.26', ...(body === undefined ? {} : { body }) })
+  expect(await put({ red: 1 })).toMatchObject({ status: 400, body: { badRequest: { message: "{'red': 1} is not of type 'null'" } } })
+  expect((await put()).status).toBe(201)
+})
+
 it('a deleted server is missed as well, but not what was asked of it', async () => {
   const { body } = await call('POST', '/servers', { body: { ...server({ networks: 'none' }) }, as: 'demo', version: '2.37' })
   const path = `/servers/${body.server.id}`
@@ -158,6 +165,28 @@ describe('lists of servers', () => {
       expect((await call('GET', '/servers?_x=1', { as: 'demo', version })).status).toBe(200)
       expect((await call('GET', '/servers?_x=1', { version })).status).toBe(400)
     }
+  })
+
+  it('are not at a path that ends with a slash', async () => {
+    expect((await call('GET', '/servers/')).status).toBe(404)
+  })
+
+  it.each(['tags=', 'tags-any=', 'name=', 'key_name=', 'flavor=', 'tags=(', 'ip6=', 'locked='])('do not take %s', async (query) => {
+    const answer = await call('GET', `/servers?${query}`, { version: '2.90' })
+    expect([answer.status, answer.text]).toEqual([400, expect.stringMatching(/is not a 'regex'|Unrecognized value/)])
+  })
+
+  it.each(['marker=', 'deleted=', 'all_tenants=', 'host=', 'user_id='])('take %s', async (query) => {
+    expect((await call('GET', `/servers?${query}`, { version: '2.90' })).status).toBe(200)
+  })
+
+  it('name in the link to the next page what they know, once', async () => {
+    await made()
+    const hrefs = (path: string) => call('GET', `${path}?limit=1&limit=1&foo=bar&name=nobody&name=w`)
+    const { servers_links: servers } = (await hrefs('/servers')).body
+    expect([...new URL(servers[0].href).searchParams.keys()]).toEqual(['limit', 'marker', 'name'])
+    const { flavors_links: flavors } = (await hrefs('/flavors')).body
+    expect([...new URL(flavors[0].href).searchParams.keys()]).toEqual(['limit', 'marker'])
   })
 
   it('know no filter for locks before 2.73', async () => {

@@ -112,13 +112,13 @@ type FlavorPage = { flavors: Shown[]; flavors_links?: Link[] }
 const listOf =
   (path: string, show: (thing: ShownFlavor, context: RequestContext) => Shown) =>
   (request: Incoming<unknown, Known>, nova: NovaApi): FlavorPage => {
-    const { context, search, allows } = request
+    const { context, allows } = request
     const { flavors, isFull } = listed(request, nova)
     const showsExtraSpecs = allows(specsRule)
     const last = isFull ? flavors.at(-1) : undefined
     return {
       flavors: flavors.map((flavor) => show({ flavor, showsExtraSpecs }, context)),
-      ...(last ? { flavors_links: [nextLink(context, path, search, last.flavorId)] } : {}),
+      ...(last ? { flavors_links: [nextLink(context, path, request.query, last.flavorId)] } : {}),
     }
   }
 

@@ -50,7 +50,7 @@ const matching = (nodes: readonly ComputeNode[], pattern: string): ComputeNode[]
 
 function listOf(path: string, show: typeof hypervisorView) {
   return (request: Incoming<undefined, Known>, nova: NovaApi) => {
-    const { context, query, search } = request
+    const { context, query } = request
     const servers = withServers(query)
     const nodes = nova.model.hosts.nodes()
     const pattern = query.hypervisor_hostname_pattern
@@ -67,7 +67,7 @@ function listOf(path: string, show: typeof hypervisorView) {
     const last = atLeast(context, '2.33') && page.length === limit ? page.at(-1) : undefined
     return {
       hypervisors: complete(page, nova, { servers }).map((one) => show(one, context)),
-      ...(last ? { hypervisors_links: [nextLink(context, path, search, idOf(last))] } : {}),
+      ...(last ? { hypervisors_links: [nextLink(context, path, query, idOf(last))] } : {}),
     }
   }
 }

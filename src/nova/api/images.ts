@@ -88,7 +88,7 @@ const listOf =
     const last = found.length === limit ? found.at(-1) : undefined
     return {
       images: found.map((image) => show(image, context)),
-      ...(last ? { images_links: [nextLink(context, path, search, last.id)] } : {}),
+      ...(last ? { images_links: [nextLink(context, path, Object.fromEntries(search), last.id)] } : {}),
     }
   }
 

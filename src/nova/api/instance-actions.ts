@@ -47,7 +47,7 @@ const listActions = operation({
   policy: 'os_compute_api:os-instance-actions:list',
   query: knownQuery({ '2.1': {}, '2.58': { ...pageNames, 'changes-since': anyText }, '2.66': { 'changes-before': anyText } }, '2.58'),
   handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
-    const { context, query, search } = request
+    const { context, query } = request
     const { uuid } = serverIn(request, nova)
     const { actions } = nova.model
     if (!atLeast(context, '2.58')) return { instanceActions: actions.list(uuid).map((action) => actionView(action, context)) }
@@ -66,7 +66,7 @@ const listActions = operation({
     const last = found.length === limit ? found.at(-1) : undefined
     return {
       instanceActions: found.map((action) => actionView(action, context)),
-      ...(last ? { links: [nextLink(context, `/servers/${uuid}/os-instance-actions`, search, last.requestId)] } : {}),
+      ...(last ? { links: [nextLink(context, `/servers/${uuid}/os-instance-actions`, query, last.requestId)] } : {}),
     }
   },
 })

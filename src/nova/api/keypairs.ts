@@ -64,7 +64,7 @@ const listKeypairs = operation({
   target: ofUser,
   query: listQuery,
   handle: (request: Incoming<undefined, Known>, { model, config }: NovaApi) => {
-    const { context, query, search } = request
+    const { context, query } = request
     const userId = userOf(request)
     const isPaged = atLeast(context, '2.35')
     const limit = pageSize(query, config.get(apiConfig).maxLimit)
@@ -74,7 +74,7 @@ const listKeypairs = operation({
     const last = isPaged && found.length === limit ? found.at(-1) : undefined
     return {
       keypairs: found.map((keypair) => ({ keypair: summary(keypair, context) })),
-      ...(last ? { keypairs_links: [nextLink(context, '/os-keypairs', search, last.name)] } : {}),
+      ...(last ? { keypairs_links: [nextLink(context, '/os-keypairs', query, last.name)] } : {}),
     }
   },
 })

@@ -4,6 +4,7 @@
  */
 import type { RequestContext } from '../../base/http/index.ts'
 import { remembered } from '../../base/remembered.ts'
+import type { Known } from './known-query.ts'
 
 export type Link = { rel: 'self' | 'bookmark' | 'next'; href: string }
 
@@ -21,10 +22,9 @@ export const links = (context: RequestContext, path: string): Link[] => [
   bookmark(context, path),
 ]
 
-/** The link to the next page: the request's own parameters, sorted by name, with the new marker. */
-export function nextLink(context: RequestContext, path: string, search: URLSearchParams, marker: string): Link {
-  const parameters = new URLSearchParams(search)
-  parameters.set('marker', marker)
+/** The link to the next page: those of the request's own parameters that are known here, sorted by name, with the new marker. */
+export function nextLink(context: RequestContext, path: string, query: Known, marker: string): Link {
+  const parameters = new URLSearchParams({ ...query, marker })
   parameters.sort()
   return { rel: 'next', href: `${selfHref(context, path)}?${parameters}` }
 }

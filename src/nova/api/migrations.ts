@@ -73,7 +73,7 @@ const listMigrations = operation({
   errors: [400, 403],
   policy: 'os_compute_api:os-migrations:index',
   query: listQuery,
-  handle: ({ context, query, search, allows }: Incoming<undefined, Known>, { model, config }: NovaApi) => {
+  handle: ({ context, query, allows }: Incoming<undefined, Known>, { model, config }: NovaApi) => {
     const own = principalOf(context).projectId ?? ''
     const seesAll = allows('os_compute_api:os-migrations:index:all_projects')
     const showsHosts = allows('os_compute_api:os-migrations:index:host')
@@ -87,8 +87,8 @@ const listMigrations = operation({
     ]
     if (changesSince !== undefined && changesBefore !== undefined && changesSince > changesBefore)
       throw invalid('The value of changes-since must be less than or equal to changes-before.')
-    const marker = query.marker === undefined ? null : model.migrations.find(query.marker)
-    if (query.marker !== undefined && (!marker || (!seesAll && marker.project_id !== own))) throw unknownMarker(query.marker)
+    const marker = query.marker ? model.migrations.find(query.marker) : null
+    if (query.marker && (!marker || (!seesAll && marker.project_id !== own))) throw unknownMarker(query.marker)
     const isPaged = atLeast(context, '2.59')
     const limit = pageSize(query, config.get(apiConfig).maxLimit)
     const filter = {
@@ -109,7 +109,7 @@ const listMigrations = operation({
     const last = isPaged && found.length === limit ? found.at(-1) : undefined
     return {
       migrations: found.map((record) => migrationView({ record, showsHosts }, context)),
-      ...(last ? { migrations_links: [nextLink(context, '/os-migrations', search, last.uuid)] } : {}),
+      ...(last ? { migrations_links: [nextLink(context, '/os-migrations', query, last.uuid)] } : {}),
     }
   },
 })

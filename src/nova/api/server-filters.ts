@@ -10,7 +10,9 @@ import { forbidden, invalid } from '../../base/errors.ts'
 import { type Incoming, repr, version } from '../../base/http/index.ts'
 import { booleanWord, booleanWords, networkInfoOf, statesOf } from '../model/index.ts'
 import { viewerOf } from './deps.ts'
+import type { Known } from './known-query.ts'
 import { lastOf } from './paging.ts'
+import { isPattern } from './pattern-program.ts'
 import { SafePattern } from './safe-pattern.ts'
 import { wrongQuery } from './wrong-query.ts'
 
@@ -102,9 +104,21 @@ const neverFilters = new Set([
 ])
 const forAdmins = new Set([...exact.keys(), ...patterns.keys(), ...since.keys(), 'deleted', 'soft_deleted'])
 
-/** A flag without a value says yes. @throws {CloudError} `invalid`. */
+/** Whose values must be patterns, though not all are matched as such. */
+const patternNames = new Set([...patterns.keys(), 'flavor', 'ip', 'ip6'])
+const tagNames = new Set(['tags', 'tags-any', 'not-tags', 'not-tags-any'])
+
+const isKnown = (name: string): boolean => name.startsWith('_') || forAll.has(name) || forAdmins.has(name) || neverFilters.has(name)
+
+/** What a list of servers knows of a query: of a name that is given several times, its last value. */
+export const knownOf = (search: URLSearchParams): Known => Object.fromEntries([...search].filter(([name]) => isKnown(name)))
+
+/** A flag without a value says yes, of those for administrators. @throws {CloudError} `invalid`. */
+const flagOf = (text: string): boolean => text === '' || boolOf(text)
+
+/** @throws {CloudError} `invalid`. */
 function boolOf(text: string): boolean {
-  const found = text === '' ? true : booleanWord(text)
+  const found = booleanWord(text)
   if (found !== null) return found
   throw invalid(`Unrecognized value ${repr(text)}, acceptable values are: ${booleanWords.map(repr).join(', ')}`)
 }
@@ -152,34 +166,28 @@ export function filtersOf(request: Incoming, isAdmin: boolean): Where {
   return where
 }
 
-/** @throws {CloudError} `invalid` for a name that is no filter. */
+/** @throws {CloudError} `invalid` for a name that is no filter, or a value that is no pattern where one belongs. */
 function checkNames({ context, search }: Incoming, mayFilterAll: boolean): void {
-  for (const name of search.keys()) {
+  for (const [name, value] of search) {
+    const mustBePattern = patternNames.has(name) || (tagNames.has(name) && context.version >= version('2.26'))
+    if (mustBePattern && (value === '' || !isPattern(value))) throw wrongQuery(name, value, "is not a 'regex'")
     if (mayFilterAll && (name.startsWith('_') || neverFilters.has(name))) throw invalid(`Invalid filter field: ${name.slice(0, 64)}.`)
-    if (
-      context.version >= version('2.75') &&
-      !name.startsWith('_') &&
-      !forAll.has(name) &&
-      !forAdmins.has(name) &&
-      !neverFilters.has(name)
-    ) {
-      throw invalid(`${repr(name)} does not match any of the regexes: '^_'`)
-    }
+    if (context.version >= version('2.75') && !isKnown(name)) throw invalid(`${repr(name)} does not match any of the regexes: '^_'`)
   }
 }
 
 /** Whose servers, and whether deleted ones. */
 function scope({ context, search, path, enforce }: Incoming, where: Where, isAdmin: boolean): void {
   const allTenants = lastOf(search, 'all_tenants')
-  const isAll = allTenants !== null && boolOf(allTenants)
+  const isAll = allTenants !== null && flagOf(allTenants)
   if (isAll) enforce(`os_compute_api:servers:${path.endsWith('/detail') ? 'detail' : 'index'}:get_all_tenants`)
   const project = lastOf(search, 'project_id') ?? lastOf(search, 'tenant_id')
   if (!isAll) where.add('i.project_id = ?', viewerOf(context).projectId)
   else if (project !== null) where.add('i.project_id = ?', project)
 
   const changed = search.has('changes-since') || (search.has('changes-before') && context.version >= version('2.66'))
-  const deleted = isAdmin && search.has('deleted') ? boolOf(lastOf(search, 'deleted') ?? '') : null
-  const softDeleted = isAdmin && search.has('soft_deleted') ? boolOf(lastOf(search, 'soft_deleted') ?? '') : deleted === true
+  const deleted = isAdmin && search.has('deleted') ? flagOf(lastOf(search, 'deleted') ?? '') : null
+  const softDeleted = isAdmin && search.has('soft_deleted') ? flagOf(lastOf(search, 'soft_deleted') ?? '') : deleted === true
   if (deleted === true) where.add(softDeleted ? "(i.deleted != 0 OR i.vm_state = 'soft-delete')" : 'i.deleted != 0')
   else if (deleted === false || !changed) {
     const namesDeleted = deleted === null && search.getAll('status').some((word) => word.toLowerCase() === 'deleted')

@@ -35,7 +35,7 @@ function pageOf<T>(request: Incoming, nova: NovaApi, read: Reader<T>): ServerPag
   const where = filtersOf(request, isAdmin)
   const order = orderOf(request, isAdmin)
   const marker = lastOf(search, 'marker')
-  if (marker !== null) after(request, nova, where, order, marker)
+  if (marker) after(request, nova, where, order, marker)
   if (limit === 0) return { servers: [], isFull: false, limit }
 
   const orderBy = order.map(({ column, direction }) => `${column} ${direction}`).join(', ')

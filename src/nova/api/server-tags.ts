@@ -4,7 +4,7 @@
  * @see https://docs.openstack.org/api-ref/compute/#server-tags-servers-tags
  */
 import { invalid, messageOf, notFound } from '../../base/errors.ts'
-import { as, bodies, check, closed, type Incoming, operation, Reply, Type } from '../../base/http/index.ts'
+import { as, bodies, check, closed, type Incoming, operation, Reply, repr, Type } from '../../base/http/index.ts'
 import { checkState } from '../conductor/index.ts'
 import type { Instance, VmState } from '../model/index.ts'
 import type { NovaApi } from './deps.ts'
@@ -83,7 +83,8 @@ const addTag = operation({
   status: 201,
   errors: [400, 403, 404, 409],
   policy: 'os_compute_api:os-server-tags:update',
-  handle: (request: Incoming, nova: NovaApi) => {
+  handle: (request: Incoming<unknown>, nova: NovaApi) => {
+    if (request.body !== undefined && request.body !== null) throw invalid(`${repr(request.body)} is not of type 'null'`)
     const { uuid, tags } = toChange(request, nova, 'update tag')
     const tag = request.params.tag ?? ''
     checkTag(tag)

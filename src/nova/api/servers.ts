@@ -13,6 +13,7 @@ import { type Known, noQuery } from './known-query.ts'
 import { links, nextLink, selfHref } from './links.ts'
 import { takeAtHand } from './server-aim.ts'
 import { serverCreateBody } from './server-create.ts'
+import { knownOf } from './server-filters.ts'
 import { listServers, listSummaries, type ServerPage } from './server-list.ts'
 import { serverUpdateBody } from './server-update.ts'
 import { hostStatusOf, type ShownServer, serverSummary, serverText, updatedServerView } from './server-view.ts'
@@ -49,7 +50,7 @@ export function shown(
 
 const pageLinks = (request: Incoming<undefined>, path: string, page: ServerPage<InstanceSummary>) => {
   const last = page.servers.at(-1)
-  return page.isFull && last ? { servers_links: [nextLink(request.context, path, request.search, last.uuid)] } : {}
+  return page.isFull && last ? { servers_links: [nextLink(request.context, path, knownOf(request.search), last.uuid)] } : {}
 }
 
 export const listServersOperation = operation({

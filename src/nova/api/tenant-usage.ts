@@ -113,7 +113,7 @@ const listUsage = operation({
     const detailed = request.query.detailed === '1'
     return {
       tenant_usages: [...byProject].map(([project, list]) => summary(project, list, period, detailed)),
-      ...(last ? { tenant_usages_links: [nextLink(request.context, '/os-simple-tenant-usage', request.search, last.uuid)] } : {}),
+      ...(last ? { tenant_usages_links: [nextLink(request.context, '/os-simple-tenant-usage', request.query, last.uuid)] } : {}),
     }
   },
 })
@@ -133,7 +133,7 @@ const showUsage = operation({
     const path = `/os-simple-tenant-usage/${encodeURIComponent(projectId)}`
     return {
       tenant_usage: list ? summary(projectId, list, period, true) : {},
-      ...(last ? { tenant_usage_links: [nextLink(request.context, path, request.search, last.uuid)] } : {}),
+      ...(last ? { tenant_usage_links: [nextLink(request.context, path, request.query, last.uuid)] } : {}),
     }
   },
 })
