@@ -196,7 +196,7 @@ function nicsFor({ body, context, enforce, allows }: Request, nova: NovaApi): Re
       if (port.fixedIps.length === 0) throw invalid(`Port ${portId} requires a FixedIP in order to be used.`)
       if (ports.has(portId)) throw invalid(`Port ${portId} was given twice.`)
       ports.add(portId)
-    } else if (networkId === null) throw invalid('Bad network format: missing uuid or port.')
+    } else if (networkId === null) throw invalid("Bad network format: missing 'uuid'")
     else {
       const network = known.get(networkId)
       if (!network) throw invalid(`Network ${networkId} could not be found.`)

@@ -158,9 +158,9 @@ const updateService = operation({
     const { status, disabled_reason: disabledReason, forced_down: forcedDown } = request.body
     const service = serviceIn(request, nova)
     if (service.binary !== 'nova-compute') throw onlyCompute(service.binary)
-    if (disabledReason !== undefined && status !== 'disabled')
-      throw invalid("Specifying 'disabled_reason' when status is 'enabled' is invalid.")
-    if (status === undefined && forcedDown === undefined)
+    if (disabledReason !== undefined && status === 'enabled')
+      throw invalid("Specifying 'disabled_reason' with status 'enabled' is invalid.")
+    if (status === undefined && (forcedDown === undefined || disabledReason !== undefined))
       throw invalid("No updates were requested. Fields 'status' or 'forced_down' should be specified.")
     change(nova, service, {
       ...(status === undefined ? {} : { disabled: status === 'disabled', disabledReason: disabledReason ?? null }),

@@ -123,7 +123,7 @@ export class Aggregates {
   remove(id: number): void {
     this.#db.transaction(() => {
       const { hosts } = this.get(id)
-      if (hosts.length > 0) throw invalid(`Cannot delete aggregate ${id}: Host aggregate is not empty`)
+      if (hosts.length > 0) throw invalid(`Cannot remove host from aggregate ${id}. Reason: Host aggregate is not empty.`)
       this.#db.prepare('DELETE FROM aggregate_metadata WHERE aggregate_id = ?').run(id)
       this.#db.prepare('DELETE FROM aggregates WHERE id = ?').run(id)
     })
