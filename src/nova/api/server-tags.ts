@@ -16,7 +16,8 @@ const since = '2.26'
 const maxTags = 50
 const changeable: readonly VmState[] = ['active', 'paused', 'suspended', 'stopped']
 
-const noTag = ({ uuid }: Instance, tag: string) => notFound(`Instance ${uuid} has no tag '${tag.slice(0, 60)}'`)
+/** Nova says `Server` of what is shown, `Instance` of what is removed. */
+const noTag = (what: 'Server' | 'Instance', { uuid }: Instance, tag: string) => notFound(`${what} ${uuid} has no tag '${tag.slice(0, 60)}'`)
 
 /** @throws {CloudError} `invalid`, in Nova's words. */
 function checkTag(tag: string): void {
@@ -55,7 +56,7 @@ const showTag = operation({
   handle: (request: Incoming, nova: NovaApi) => {
     const instance = serverOf(request, nova)
     const tag = request.params.tag ?? ''
-    if (!instance.tags.includes(tag)) throw noTag(instance, tag)
+    if (!instance.tags.includes(tag)) throw noTag('Server', instance, tag)
   },
 })
 
@@ -108,7 +109,7 @@ const deleteTag = operation({
   handle: (request: Incoming, nova: NovaApi) => {
     const instance = toChange(request, nova, 'delete tag')
     const tag = request.params.tag ?? ''
-    if (!instance.tags.includes(tag)) throw noTag(instance, tag)
+    if (!instance.tags.includes(tag)) throw noTag('Instance', instance, tag)
     nova.model.instances.setTags(
       instance.uuid,
       instance.tags.filter((other) => other !== tag),
