@@ -15,7 +15,7 @@ import { type Negotiated, negotiator, version } from './microversion.ts'
 import type { Incoming, Method } from './operation.ts'
 import type { PolicyEngine, Target } from './policy/index.ts'
 import { refuse, UnknownRoute, WrongMethod } from './refuse.ts'
-import { respond } from './respond.ts'
+import { respond, type SendPieces } from './respond.ts'
 import { Router, type Windowed } from './router.ts'
 import type { Mount, Service } from './service.ts'
 import type { Trace } from './trace.ts'
@@ -38,7 +38,7 @@ export type DispatcherOptions = {
 }
 
 /** What the socket's side knows; absent when requests are made in process. */
-export type Peer = { remoteAddress?: string | undefined }
+export type Peer = { remoteAddress?: string | undefined; sendPieces?: SendPieces }
 
 const defaultBodyLimit = 114_688
 
@@ -208,7 +208,7 @@ export class Dispatcher {
     if (operation.target && principal) aim = operation.target(incoming, service.deps)
     if (operation.policy) incoming.enforce(operation.policy)
     const result = await operation.handle(incoming, service.deps)
-    return respond(service, request.method, operation, result, entry.status(negotiated.version), context, trace)
+    return respond(service, request.method, operation, result, entry.status(negotiated.version), context, trace, peer.sendPieces)
   }
 
   async #principal(token: string | undefined): Promise<Principal> {

@@ -10,7 +10,7 @@ export {
   novaDialect,
   placementDialect,
 } from './faults.ts'
-export { JsonText } from './json-text.ts'
+export { JsonPieces } from './json-pieces.ts'
 export { kinds, nullable } from './kinds.ts'
 export { type Microversions, type Version, version, versionText } from './microversion.ts'
 export { type AnyOperation, ByteStream, type Incoming, type Method, type Operation, operation, Reply } from './operation.ts'

@@ -33,7 +33,7 @@ export type Incoming<Body = unknown, Query = unknown> = {
 export class Reply {
   readonly status: number | undefined
   readonly headers: Record<string, string>
-  /** JSON, also as a {@link JsonText}, unless it is text, bytes or a stream of bytes. */
+  /** JSON, also as a {@link JsonPieces}, unless it is text, bytes or a stream of bytes. */
   readonly body: unknown
   constructor({ status, headers = {}, body }: { status?: number; headers?: Record<string, string>; body?: unknown }) {
     this.status = status

@@ -7,6 +7,7 @@ import {
   ByteStream,
   HttpServer,
   identityDialect,
+  JsonPieces,
   mount,
   novaDialect,
   operation,
@@ -51,8 +52,16 @@ const operations = [
     status: 200,
     handle: () => new Reply({ body: new ByteStream(pieces(), 6) }),
   }),
+  operation({
+    method: 'GET',
+    path: '/pages/{count}',
+    auth: 'none',
+    status: 200,
+    handle: ({ params: { count } }) => JsonPieces.list('items', Array.from({ length: Number(count) }, item), { links: ['ü'] }),
+  }),
   operation({ method: 'DELETE', path: '/items/{item_id}', status: 204, handle: () => undefined }),
 ]
+const item = (_: unknown, i: number): Uint8Array => Buffer.from(JSON.stringify({ i, name: 'ä€😀' }))
 async function* pieces(): AsyncIterable<Uint8Array> {
   yield Buffer.from('abc')
   yield Buffer.from('def')
@@ -115,6 +124,26 @@ describe('a connection', () => {
     const answer = await raw(one('/compute/items/1') + one('/compute/nowhere') + closing('GET /compute/items/2'))
     expect(statuses(answer)).toEqual([200, 401, 200])
     expect(answer.indexOf('"1"')).toBeLessThan(answer.indexOf('"2"'))
+  })
+
+  it.each([0, 1, 3, 700, 5000])('is answered with JSON made of %i pieces as with any other', async (count) => {
+    const items = Array.from({ length: count }, (_, i) => ({ i, name: 'ä€😀' }))
+    const expected = JSON.stringify({ items, links: ['ü'] })
+    const path = `/compute/pages/${count}`
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`)
+    expect(answer.headers.get('content-type')).toBe('application/json')
+    expect(answer.headers.get('content-length')).toBe(String(Buffer.byteLength(expected)))
+    expect(answer.headers.get('x-compute-request-id')).toMatch(/^req-/)
+    expect(await answer.text()).toBe(expected)
+    expect(await (await server.fetch(new Request(`http://a.test${path}`))).text()).toBe(expected)
+    const head = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'HEAD' })
+    expect([head.status, await head.text()]).toEqual([200, ''])
+  })
+
+  it('may end in the middle of them', async () => {
+    const request = 'GET /compute/pages/5000 HTTP/1.1\r\nHost: a\r\n\r\n'
+    await raw(request.repeat(5), { enough: (answer) => answer.length > 1000 })
+    expect(statuses(await raw(closing('GET /compute/hello')))).toEqual([200])
   })
 
   it('may bring a body in pieces, declared or chunked', async () => {

@@ -6,9 +6,11 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono/tiny'
 import { CloudError, messageOf } from '../errors.ts'
 import { Dispatcher, type DispatcherOptions } from './dispatch.ts'
+import type { JsonPieces } from './json-pieces.ts'
 
 /** How long a peer may keep its half of an upgraded connection open when ours has ended. */
 const halfOpenMs = 500
@@ -34,7 +36,13 @@ export class HttpServer implements AsyncDisposable {
     this.#upgrades = options.upgrades ?? {}
     const dispatcher = new Dispatcher(options)
     this.#app = new Hono()
-    this.#app.all('*', (c) => dispatcher.dispatch(c.req.raw, { remoteAddress: c.env?.incoming?.socket?.remoteAddress }))
+    this.#app.all('*', (c) => {
+      const { incoming, outgoing } = c.env ?? {}
+      return dispatcher.dispatch(c.req.raw, {
+        remoteAddress: incoming?.socket?.remoteAddress,
+        ...(outgoing ? { sendPieces: (status, headers, body) => sendPieces(outgoing, status, headers, body) } : {}),
+      })
+    })
   }
 
   /** Answers a request with no socket between; for tests and for calls within the process. */
@@ -108,4 +116,18 @@ export class HttpServer implements AsyncDisposable {
       }
     } else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
   }
+}
+
+/** One write of many buffers, where a body in one piece would be copied first. */
+function sendPieces(
+  outgoing: HttpBindings['outgoing'],
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: JsonPieces,
+): Response {
+  outgoing.writeHead(status, { ...headers, 'content-length': String(body.length) })
+  outgoing.cork()
+  for (const piece of body.pieces) outgoing.write(piece)
+  outgoing.end()
+  return RESPONSE_ALREADY_SENT
 }

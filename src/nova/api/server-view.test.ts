@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { startMetadata } from '../../../test/support/metadata.ts'
 import type { RequestContext } from '../../base/http/index.ts'
 import { Instances } from '../model/index.ts'
-import { type ShownServer, serverText, serverView } from './server-view.ts'
+import { type ShownServer, serverJson, serverView } from './server-view.ts'
 
 it('is the view of just this request', () => {
   const { ground, boot } = startMetadata()
@@ -30,8 +30,8 @@ it('is the view of just this request', () => {
         const server: ShownServer = { instance: instances.get(uuid), ...seen }
         const context = { version, baseUrl, projectPrefix, principal: { isAdmin } } as RequestContext
         const expected = JSON.stringify(serverView(server, context))
-        expect(serverText(server, context)).toBe(expected)
-        expect(serverText(server, context)).toBe(expected)
+        expect(String(serverJson(server, context))).toBe(expected)
+        expect(String(serverJson(server, context))).toBe(expected)
       }
     }),
   )

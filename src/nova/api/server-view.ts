@@ -161,21 +161,21 @@ function groupsOf({ ports }: Instance): { name: string }[] | undefined {
 
 export const serverView = view<ShownServer>({ ...common, ...extended })
 
-const written = new WeakMap<Instance, { readonly seen: string; readonly text: string }>()
+const written = new WeakMap<Instance, { readonly seen: string; readonly json: Uint8Array }>()
 
 /**
- * {@link serverView} as JSON. An instance that nobody has written to is the same object (see `InstanceReader`), and its text is kept
+ * {@link serverView} as JSON. An instance that nobody has written to is the same object (see `InstanceReader`), and its JSON is kept
  * with it for whoever sees the same of it next: the answer follows from the instance and from what is compared here.
  */
-export function serverText(server: ShownServer, context: RequestContext): string {
+export function serverJson(server: ShownServer, context: RequestContext): Uint8Array {
   const { instance, attributes, hostStatus, isDetailOfOne, serverGroup } = server
   const { version: at, baseUrl, projectPrefix, principal } = context
   const seen = `${at} ${baseUrl} ${projectPrefix} ${principal?.isAdmin} ${attributes} ${hostStatus} ${isDetailOfOne} ${serverGroup}`
   const known = written.get(instance)
-  if (known?.seen === seen) return known.text
-  const text = JSON.stringify(serverView(server, context))
-  written.set(instance, { seen, text })
-  return text
+  if (known?.seen === seen) return known.json
+  const json = Buffer.from(JSON.stringify(serverView(server, context)))
+  written.set(instance, { seen, json })
+  return json
 }
 
 const shortView = view<ShownServer>({ ...common, addresses: ({ instance }) => addressesOf(instance, false) })

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { conflict } from '../../base/errors.ts'
-import { type Incoming, JsonText, operation, Reply, type RequestContext, version } from '../../base/http/index.ts'
+import { type Incoming, JsonPieces, operation, Reply, type RequestContext, version } from '../../base/http/index.ts'
 import { apiConfig, type Instance, type InstanceSummary } from '../model/index.ts'
 import { planBuild } from './build-request.ts'
 import { callerOf, type NovaApi, viewerOf } from './deps.ts'
@@ -16,7 +16,7 @@ import { serverCreateBody } from './server-create.ts'
 import { knownOf } from './server-filters.ts'
 import { listServers, listSummaries, type ServerPage } from './server-list.ts'
 import { serverUpdateBody } from './server-update.ts'
-import { hostStatusOf, type ShownServer, serverSummary, serverText, updatedServerView } from './server-view.ts'
+import { hostStatusOf, type ShownServer, serverJson, serverSummary, updatedServerView } from './server-view.ts'
 
 /** Reads, for all servers of an answer at once, what a view needs beside the rows. */
 export function shown(
@@ -74,8 +74,8 @@ export const listServersDetail = operation({
   policy: 'os_compute_api:servers:detail',
   handle: (request, nova: NovaApi) => {
     const page = listServers(request, nova)
-    const servers = shown(request, nova, page.servers).map((server) => serverText(server, request.context))
-    return JsonText.list('servers', servers, pageLinks(request, '/servers/detail', page))
+    const servers = shown(request, nova, page.servers).map((server) => serverJson(server, request.context))
+    return JsonPieces.list('servers', servers, pageLinks(request, '/servers/detail', page))
   },
 })
 
@@ -94,7 +94,7 @@ export const showServer = operation({
   query: noQuery,
   handle: (request: Incoming<undefined, Known>, nova: NovaApi) => {
     const [server] = shown(request, nova, [serverOf(request, nova)], true)
-    return JsonText.of('server', serverText(server!, request.context))
+    return JsonPieces.of('server', serverJson(server!, request.context))
   },
 })
 
