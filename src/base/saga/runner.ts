@@ -118,6 +118,11 @@ export class SagaRunner {
     return this.#lanes.has(key)
   }
 
+  /** The keys of which a saga is unfinished in this process. */
+  busyKeys(): string[] {
+    return [...this.#lanes.keys()]
+  }
+
   /** Resolves when no saga of this key runs or waits. */
   async idle(key: string): Promise<void> {
     for (let lane = this.#lanes.get(key); lane; lane = this.#lanes.get(key)) await lane.tail

@@ -207,8 +207,10 @@ export class HostWatch implements AsyncDisposable {
   /** What a guest did before the process ended nobody told: it is looked at when the saga that goes on with it has ended. */
   #lookLater(): void {
     const { model, sagas } = this.#deps
-    for (const { uuid, host } of model.instances.list('WHERE i.deleted = 0 AND i.host IS NOT NULL', {}))
-      if (host !== null && sagas.busy(uuid)) void this.#guestChanged({ host, uuid })
+    for (const uuid of sagas.busyKeys()) {
+      const host = model.instances.find(uuid)?.host ?? null
+      if (host !== null) void this.#guestChanged({ host, uuid })
+    }
   }
 
   #uploading({ uuid }: GuestUploading): void {
