@@ -10,7 +10,7 @@ import { load } from '../wire.ts'
 
 const few = 1000
 const many = 100_000
-const requests = 300
+const requests = 2000
 const rounds = 3
 const name = 'like'
 
