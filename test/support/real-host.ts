@@ -115,7 +115,7 @@ function cloudsIn(namespace: string): Set<string> {
 }
 
 /** What `stop` leaves running, so that guests keep their network: name servers, and the namespaces that they are in. */
-function removeNetworks(prefix: string): void {
+export function removeNetworks(prefix: string): void {
   const servers = join('/run/minicloud', prefix, 'network')
   for (const id of existsSync(servers) ? readdirSync(servers) : []) {
     const pid = Number(existsSync(join(servers, id, 'pid')) ? readFileSync(join(servers, id, 'pid'), 'utf8') : 0)

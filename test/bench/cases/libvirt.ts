@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { libvirtdMissing, removeLibvirtdDir, startPrivateLibvirtd } from '../../support/libvirtd.ts'
 import { serve } from '../../support/process.ts'
+import { prefixOf, removeNetworks } from '../../support/real-host.ts'
 import { atMost, type CaseResult, median, percentile, plain, timed } from '../measure.ts'
 import { roomy, Session } from '../session.ts'
 
@@ -48,6 +49,8 @@ export async function libvirtCase(): Promise<CaseResult> {
       ],
     }
   } finally {
+    const data = join(dir, 'd')
+    if (existsSync(join(data, 'credentials.json'))) removeNetworks(prefixOf(data))
     await run('ip', ['netns', 'delete', netns])
     await removeLibvirtdDir(dir)
     rmSync(dir, { recursive: true, force: true })
