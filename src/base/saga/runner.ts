@@ -123,6 +123,11 @@ export class SagaRunner {
     return [...this.#lanes.keys()]
   }
 
+  /** The requests that unfinished sagas of this process work on. */
+  busyRequests(): string[] {
+    return [...this.#lanes.values()].flatMap(({ work }) => [...work.keys()].flatMap(({ requestId }) => requestId ?? []))
+  }
+
   /** Resolves when no saga of this key runs or waits. */
   async idle(key: string): Promise<void> {
     for (let lane = this.#lanes.get(key); lane; lane = this.#lanes.get(key)) await lane.tail

@@ -187,6 +187,30 @@ describe('a live migration', () => {
     await expect(cloud.conductor.live.forceComplete(now(), id, caller)).rejects.toMatchObject({ kind: 'conflict' })
   })
 
+  it('leaves no end open of what was asked beside it and forgotten, and keeps its own open', async () => {
+    const clock = manualClock()
+    await using cloud = await testCompute({ ...options, clock, flags: minute })
+    const { uuid, now } = await onItsWay(cloud, clock)
+    const { actions } = cloud.deps.model
+    const open = () =>
+      actions
+        .list(uuid)
+        .flatMap(({ action, finishTime, id }) =>
+          finishTime === null ? [[action, actions.events(id).some((event) => event.finishTime === null)]] : [],
+        )
+    const forced = 'live_migration_force_complete'
+    // As a process leaves it that ends between the question and the host's answer.
+    actions.begin(forced, uuid, { ...caller, requestId: 'req-cut' })
+    actions.openEvent(uuid, 'req-cut', forced, now().host)
+    expect(open()).toEqual([
+      [forced, true],
+      ['live-migration', true],
+    ])
+    await cloud.conductor.watch.recover()
+    expect(open()).toEqual([['live-migration', true]])
+    expect(actions.find(uuid, 'req-cut')).toMatchObject({ message: 'Error' })
+  })
+
   it('of a server that is deleted on the way leaves nothing on either host', async () => {
     const clock = manualClock()
     await using cloud = await testCompute({ ...options, clock, flags: minute })

@@ -192,10 +192,11 @@ export class HostWatch implements AsyncDisposable {
     for (const { host } of this.#deps.model.hosts.nodes()) await this.reconcile(host)
   }
 
-  /** A task that no unfinished saga works on would stay for ever: the server is told apart from one in work. */
+  /** A task, or an action, that no unfinished saga works on would stay for ever: the server is told apart from one in work. */
   #releaseForgotten(): void {
     const { model, sagas, db } = this.#deps
     db.transaction(() => {
+      model.actions.endForgotten(sagas.busyRequests())
       for (const instance of model.instances.list('WHERE i.deleted = 0 AND i.task_state IS NOT NULL', {})) {
         if (sagas.busy(instance.uuid)) continue
         const isBuilding = instance.vmState === 'building'

@@ -62,20 +62,27 @@ export class InstanceActions {
       .run(now, now, message, instanceUuid, requestId)
   }
 
-  /** Ends what has no end yet, events too: another request has taken the instance over. */
+  /** Ends what has no end yet: another request has taken the instance over. */
   supersede(instanceUuid: string): void {
+    this.#endOpen('instance_uuid = @of', instanceUuid)
+  }
+
+  /** Ends what has no end yet and is none of these requests': nobody works on it any more. */
+  endForgotten(requestIds: readonly string[]): void {
+    this.#endOpen('request_id NOT IN (SELECT value FROM json_each(@of))', JSON.stringify(requestIds))
+  }
+
+  /** Actions and their events. */
+  #endOpen(which: string, of: string): void {
     const now = this.#clock.text()
+    const open = `finish_time IS NULL AND ${which}`
     this.#db
       .prepare(
-        `UPDATE instance_actions_events SET finish_time = ?, updated_at = ?, result = 'Error' WHERE finish_time IS NULL
-         AND action_id IN (SELECT id FROM instance_actions WHERE instance_uuid = ? AND finish_time IS NULL)`,
+        `UPDATE instance_actions_events SET finish_time = @now, updated_at = @now, result = 'Error' WHERE finish_time IS NULL
+         AND action_id IN (SELECT id FROM instance_actions WHERE ${open})`,
       )
-      .run(now, now, instanceUuid)
-    this.#db
-      .prepare(
-        "UPDATE instance_actions SET finish_time = ?, updated_at = ?, message = 'Error' WHERE instance_uuid = ? AND finish_time IS NULL",
-      )
-      .run(now, now, instanceUuid)
+      .run({ now, of })
+    this.#db.prepare(`UPDATE instance_actions SET finish_time = @now, updated_at = @now, message = 'Error' WHERE ${open}`).run({ now, of })
   }
 
   /**
