@@ -103,10 +103,9 @@ describe('microversions', () => {
   it.each(['compute 2.5 2.6', 'compute 2', 'compute 2.x', 'compute 02.1.1', 'compute 1.5.3'])('%s is refused as no version', (header) => {
     expect(() => ask({ 'openstack-api-version': header })).toThrow(/invalid format/)
   })
-  it('reads a header of blanks as quickly as any other', () => {
-    const startedAt = performance.now()
-    expect(() => ask({ 'openstack-api-version': `compute 2${' '.repeat(60_000)}x` })).toThrow(/invalid format/)
-    expect(performance.now() - startedAt).toBeLessThan(500)
+  // Read from each blank anew, these would take a minute: the test's own deadline ends it.
+  it('reads a header of blanks in one pass', { timeout: 5_000 }, () => {
+    expect(() => ask({ 'openstack-api-version': `compute 2${' '.repeat(250_000)}x` })).toThrow(/invalid format/)
   })
   it.each(['compute 2.0', 'compute 2.105', 'compute 3.1'])('%s is refused as out of range', (header) => {
     expect(() => ask({ 'openstack-api-version': header })).toThrow(/not supported by the API. Minimum is 2.1 and maximum is 2.104/)
