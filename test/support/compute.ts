@@ -44,6 +44,18 @@ const computeSections: Section[] = [
 export const projectId = '0b0b0b0b0b0b4b0b8b0b0b0b0b0b0b0b'
 export const caller: Caller = { requestId: 'req-11111111-1111-4111-8111-111111111111', userId: 'user-demo', projectId, isAdmin: false }
 
+/** The record of an evacuation that begins, as the API writes it; its id. */
+export function beginEvacuation({ migrations }: ConductorDeps['model'], instance: Instance): number {
+  return migrations.begin({
+    instance,
+    type: 'evacuation',
+    newFlavor: instance.flavor,
+    destination: null,
+    by: caller,
+    status: 'accepted',
+  })
+}
+
 export type TestCompute = {
   deps: ConductorDeps
   conductor: Conductor

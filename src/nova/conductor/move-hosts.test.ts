@@ -1,6 +1,6 @@
 /** Moves between hosts under the laws: what is where, and who holds what. */
 import { describe, expect, it } from 'vitest'
-import { caller, type TestCompute, type TestComputeOptions, testCompute } from '../../../test/support/compute.ts'
+import { beginEvacuation, caller, type TestCompute, type TestComputeOptions, testCompute } from '../../../test/support/compute.ts'
 import { sagaLaws } from '../../../test/support/saga-laws.ts'
 import { serverWorld } from '../../../test/support/server-laws.ts'
 import { manualClock } from '../../base/clock.ts'
@@ -52,14 +52,7 @@ async function lost(cloud: TestCompute, known?: string): Promise<{ uuid: string;
   const instance = known === undefined ? await built(cloud) : model.instances.get(known)
   const { uuid } = instance
   forceDown(cloud, 'host1', true)
-  const migrationId = model.migrations.begin({
-    instance,
-    type: 'evacuation',
-    newFlavor: instance.flavor,
-    destination: null,
-    by: caller,
-    status: 'accepted',
-  })
+  const migrationId = beginEvacuation(model, instance)
   model.instances.update(uuid, { task_state: 'rebuilding' })
   return { uuid, input: { uuid, source: 'host1', migrationId, host: null, forced: false, stopped: false } }
 }

@@ -1,7 +1,7 @@
 /** Work whose place is taken while it goes on: what takes it finds guest, record and room telling one story. */
 import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
-import { caller, type TestCompute, type TestComputeOptions, testCompute } from '../../../test/support/compute.ts'
+import { beginEvacuation, caller, type TestCompute, type TestComputeOptions, testCompute } from '../../../test/support/compute.ts'
 import { silentLog } from '../../base/log.ts'
 import { SagaRunner } from '../../base/saga/index.ts'
 import type { Instance, TaskState } from '../model/index.ts'
@@ -129,14 +129,7 @@ it('a migration leaves the server where it was', async () => {
 it('an evacuation leaves nothing where it went', async () => {
   await using scene = await open({ hosts: 2 })
   const { cloud, uuid, model, now } = scene
-  const migrationId = model.migrations.begin({
-    instance: now(),
-    type: 'evacuation',
-    newFlavor: now().flavor,
-    destination: null,
-    by: caller,
-    status: 'accepted',
-  })
+  const migrationId = beginEvacuation(model, now())
   model.instances.update(uuid, { task_state: 'rebuilding' })
   const input = { uuid, source: 'host1', migrationId, host: null, forced: false, stopped: false }
   const outcome = cloud.deps.sagas.start(evacuateServer, input, { key: uuid })

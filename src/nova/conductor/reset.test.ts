@@ -1,7 +1,7 @@
 /** A reset of the state under the laws, and beside work that nobody asked for by a request, that was begun elsewhere, or that deletes. */
 import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
-import { caller, type TestCompute, type TestComputeOptions, testCompute } from '../../../test/support/compute.ts'
+import { beginEvacuation, caller, type TestCompute, type TestComputeOptions, testCompute } from '../../../test/support/compute.ts'
 import { sagaLaws } from '../../../test/support/saga-laws.ts'
 import { serverWorld } from '../../../test/support/server-laws.ts'
 import { silentLog } from '../../base/log.ts'
@@ -106,15 +106,7 @@ it('an evacuation turns back, and the server is on its lost host as before', asy
   const first = held(there, 'spawn')
   const input = { uuid, source: 'host1', migrationId: 0, host: null, forced: false, stopped: false }
   const rows = () => {
-    const wish = {
-      instance: now(),
-      type: 'evacuation',
-      newFlavor: now().flavor,
-      destination: null,
-      by: caller,
-      status: 'accepted',
-    } as const
-    input.migrationId = model.migrations.begin(wish)
+    input.migrationId = beginEvacuation(model, now())
   }
   const work = { saga: evacuateServer, input, supersedes: true, rows, secret: 'sesame' }
   void cloud.conductor.begin(now(), evacuateRule, anew(), work)
